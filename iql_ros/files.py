@@ -1,0 +1,174 @@
+"""The boundary with the user's files: strict reading, atomic writing, errors on one line."""
+
+import contextlib
+import dataclasses
+import difflib
+import os
+from pathlib import Path
+import tempfile
+import types
+import typing
+
+import yaml
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used; its text is one line that says what and why."""
+
+
+def share_folder() -> Path:
+    """Return the folder of config/, sim/ and the samples: the checkout, or share/iql_ros."""
+    here = Path(__file__).resolve()
+    checkout = here.parents[1]
+    if (checkout / 'config' / 'robots').is_dir():
+        return checkout
+    return here.parents[4] / 'share' / 'iql_ros'  # <prefix>/lib/pythonX.Y/site-packages/iql_ros
+
+
+def unknown_name(what: str, got, allowed) -> InputError:
+    """Return the error for a name that does not exist, with the nearest that does."""
+    names = [str(name) for name in allowed]
+    near = difflib.get_close_matches(str(got), names, n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ''
+    return InputError(f"unknown {what} '{got}'{hint}; allowed: {', '.join(names) or 'none'}")
+
+
+def check_keys(mapping, allowed, where: str) -> dict:
+    """
+    Return the mapping when it is one and has no key beyond `allowed`.
+
+    Raises:
+        InputError: naming the key, where it stands and the legal ones.
+
+    """
+    if not isinstance(mapping, dict):
+        raise InputError(f'{where}: got {mapping!r}; expected keys: {", ".join(allowed)}')
+    for key in mapping:
+        if key not in allowed:
+            raise InputError(f'{where}: {unknown_name("key", key, allowed)}')
+    return mapping
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice (YAML would keep the last one silently)."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key}' is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def parse_yaml(text: str, where: str) -> dict:
+    """Parse YAML text that must be a mapping; `where` names it in errors."""
+    try:
+        content = yaml.load(text, Loader=_UniqueKeyLoader)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise InputError(f'{where}: not valid YAML: {" ".join(str(error).split())}') from None
+    if not isinstance(content, dict):
+        raise InputError(f'{where}: expected a mapping of keys, got {type(content).__name__}')
+    return content
+
+
+def read_text(path) -> str:
+    """Read a UTF-8 text file of the user's."""
+    try:
+        return Path(path).read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, 'strerror', None) or 'not UTF-8 text'
+        raise InputError(f'{path}: cannot be read: {reason}') from None
+
+
+def read_yaml(path) -> dict:
+    """Read a YAML file that must be a mapping."""
+    return parse_yaml(read_text(path), str(path))
+
+
+def from_mapping(cls, mapping, where: str):
+    """
+    Build a dataclass from a mapping, strictly: no unknown key, no missing one, right types.
+
+    A whole float passes for an int and an int for a float; lists become tuples.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    check_keys(mapping, list(fields), where)
+    for name, field in fields.items():
+        optional = (field.default is not dataclasses.MISSING
+                    or field.default_factory is not dataclasses.MISSING)
+        if name not in mapping and not optional:
+            raise InputError(f"{where}: key '{name}' is missing")
+    hints = typing.get_type_hints(cls)
+    values = {key: _typed(value, hints[key], f'{where}: {key}')
+              for key, value in mapping.items()}
+    try:
+        return cls(**values)
+    except InputError as error:
+        raise InputError(f'{where}: {error}') from None
+
+
+def _typed(value, kind, where: str):
+    options = typing.get_args(kind)
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return _typed_union(value, options, where)
+    if kind is type(None) and value is None:
+        return None
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return from_mapping(kind, value, where)
+    if typing.get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+        return tuple(_typed(item, options[0], where) for item in value)
+    if isinstance(value, str) and kind is float:  # YAML 1.1 reads 3e-4 as a string
+        with contextlib.suppress(ValueError):
+            return float(value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is float and number:
+        return float(value)
+    if kind is int and number and value == int(value):
+        return int(value)
+    if kind in (int, float) or not isinstance(value, typing.get_origin(kind) or kind):
+        raise InputError(f'{where}: got {value!r}; expected {_type_name(kind)}')
+    return value
+
+
+def _typed_union(value, options, where: str):
+    for option in options:
+        with contextlib.suppress(InputError):
+            return _typed(value, option, where)
+    names = ' or '.join(_type_name(option) for option in options)
+    raise InputError(f'{where}: got {value!r}; expected {names}')
+
+
+def _type_name(kind) -> str:
+    if typing.get_origin(kind) is tuple:
+        return f'a list of {_type_name(typing.get_args(kind)[0])}'
+    if dataclasses.is_dataclass(kind):
+        return f"keys {', '.join(field.name for field in dataclasses.fields(kind))}"
+    return 'null' if kind is type(None) else getattr(kind, '__name__', str(kind))
+
+
+def write_atomic(path, content) -> None:
+    """
+    Write bytes or text so that the path holds either the old content or the whole new one.
+
+    A temporary file beside it, fsync, rename, fsync of the folder: safe under kill -9.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    descriptor, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+    try:
+        with os.fdopen(descriptor, 'wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,139 @@
+"""The task of a robot: reward, terminated and time limit, from named functions or from topics."""
+
+import dataclasses
+import hashlib
+import importlib
+import json
+import math
+
+from iql_ros import message_fields
+from iql_ros.files import from_mapping, InputError
+from iql_ros.robot_interface import RobotInterface
+
+_DOCK_RADIUS = 0.10  # [m]
+
+
+def docked(observation, action, next_observation) -> bool:
+    """Say whether the robot stands on the plate; x and y [m] in the dock's frame come first."""
+    return math.hypot(next_observation[0], next_observation[1]) <= _DOCK_RADIUS
+
+
+def docking_cost(observation, action, next_observation) -> float:
+    """Return -1 a tick until the robot is docked."""
+    return 0.0 if docked(observation, action, next_observation) else -1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TopicSource:
+    """A number that arrives on a topic: all of its messages over (t_k, t_k+1] make one value."""
+
+    topic: str
+    type: str
+    field: str
+    reduce: str = 'sum'
+
+    def __post_init__(self):
+        if self.reduce != 'sum':
+            raise InputError(f"topic '{self.topic}': reduce: got '{self.reduce}'; allowed: sum")
+        message_fields.split_field(self.field, f"topic '{self.topic}'")
+
+    def decode(self, message) -> float:
+        """Return the message's number."""
+        return message_fields.read_scalar(message, None, self.field)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reset:
+    """The service that starts the next episode in simulation."""
+
+    service: str
+    type: str = 'std_srvs/srv/Trigger'
+
+    def __post_init__(self):
+        if self.type != 'std_srvs/srv/Trigger':
+            raise InputError(f"reset: type: got '{self.type}'; allowed: std_srvs/srv/Trigger")
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeMarks:
+    """The topic (std_msgs/msg/Header) on which a recording marks its episodes."""
+
+    topic: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    reward: str | dict
+    time_limit: float
+    terminated: str | dict | None = None
+    success_reward: float = 0.0
+    failure_reward: float = 0.0
+    reset: Reset | None = None
+    episode: EpisodeMarks | None = None
+
+
+class Task:
+    """The task of one robot YAML on this machine; never taken from a checkpoint or a message."""
+
+    def __init__(self, interface: RobotInterface):
+        """
+        Read the interface's `task` and import the functions that it names.
+
+        Raises:
+            InputError: for an unknown key, a wrong value, a function that does not exist.
+
+        """
+        where = f"robot '{interface.robot}': task"
+        settings = from_mapping(_Settings, interface.task, where)
+        self.reward_source, self._reward = _source(settings.reward, f'{where}: reward')
+        self.terminated_source, self._terminated = None, None
+        if settings.terminated is not None:
+            self.terminated_source, self._terminated = _source(settings.terminated,
+                                                               f'{where}: terminated')
+        self.time_limit_ticks = round(settings.time_limit * interface.control_rate)
+        if self.time_limit_ticks < 1:
+            raise InputError(f'{where}: time_limit: got {settings.time_limit}; allowed: at least '
+                             f'one tick, {1 / interface.control_rate:g} s')
+        self.success_reward = settings.success_reward
+        self.failure_reward = settings.failure_reward
+        self.reset = settings.reset
+        self.episode = settings.episode
+        self.task_hash = _hash(settings)
+
+    def reward(self, observation, action, next_observation) -> float:
+        """Return the named function's reward; 0 when the reward comes from a topic."""
+        return float(self._reward(observation, action, next_observation)) if self._reward else 0.0
+
+    def terminated(self, observation, action, next_observation) -> bool:
+        """Say whether the named function ends the episode; False when a topic does."""
+        return bool(self._terminated
+                    and self._terminated(observation, action, next_observation))
+
+
+def _source(value, where: str):
+    if isinstance(value, dict):
+        return from_mapping(TopicSource, value, where), None
+    return None, _named_function(value, where)
+
+
+def _named_function(name: str, where: str):
+    module_name, _, function_name = name.partition(':')
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{where}: got '{name}', which cannot be imported ({error}); expected "
+                         'module:function') from None
+    if not callable(function):
+        raise InputError(f"{where}: got '{name}', which is not a function")
+    return function
+
+
+def _hash(settings: _Settings) -> str:
+    content = {'time_limit': settings.time_limit, 'success_reward': settings.success_reward,
+               'failure_reward': settings.failure_reward}
+    for key in ('reward', 'terminated'):
+        value = getattr(settings, key)
+        if isinstance(value, dict):  # the topic's name may differ between machines
+            value = {name: part for name, part in value.items() if name != 'topic'}
+        content[key] = value
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,64 @@
+"""Build iql_ros, for pip and for colcon."""
+
+import os
+
+from setuptools import find_packages, setup
+
+package_name = 'iql_ros'
+
+# What the nodes and launch files read at run time; each keeps its name under share/iql_ros.
+SHARED_FOLDERS = ('benchmarks', 'config', 'launch', 'share', 'sim')
+
+EXTRAS = {
+    'data': ['minari[hdf5]>=0.5.3', 'h5py>=3.8', 'rosbags>=0.10'],
+    'sim': ['gymnasium[mujoco]>=1.0'],
+    'report': ['tensorboard>=2.15', 'tqdm>=4.65', 'matplotlib>=3.8'],
+    # ROS 2 Jazzy from PyPI (x86-64); a machine with ROS installed must not have these as well
+    'wheels': ['ros-jazzy-rclpy', 'ros-jazzy-rmw-fastrtps-cpp', 'ros-jazzy-common-interfaces'],
+    'dev': [
+        'pytest>=8', 'hypothesis>=6.100', 'flake8>=7', 'flake8-docstrings',
+        'flake8-import-order', 'flake8-quotes', 'colcon-common-extensions',
+        'gymnasium-robotics>=1.3',
+    ],
+}
+EXTRAS['all'] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+
+
+def shared_files():
+    """Return data_files entries for every file of the shared folders."""
+    entries = []
+    for top in SHARED_FOLDERS:
+        for folder, folders, names in os.walk(top):
+            folders[:] = sorted(name for name in folders if name[0] not in '._')
+            paths = [os.path.join(folder, name) for name in sorted(names) if name[0] != '.']
+            if paths:
+                entries.append((os.path.join('share', package_name, folder), paths))
+    return entries
+
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    description='Learns robot controllers from recordings with Implicit Q-Learning, for ROS 2.',
+    license='Apache-2.0',
+    maintainer='iql_ros maintainers',
+    maintainer_email='iql-ros@example.com',
+    python_requires='>=3.11',
+    packages=find_packages(include=[package_name, f'{package_name}.*']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
+        (f'share/{package_name}', ['package.xml']),
+        *shared_files(),
+    ],
+    install_requires=['numpy>=1.26', 'pyyaml>=6', 'torch>=2.4', 'safetensors>=0.4.3'],
+    extras_require=EXTRAS,
+    entry_points={
+        'console_scripts': [
+            'iql-ros = iql_ros.cli:main',
+            'policy_node = iql_ros.nodes:run_policy_node',
+            'sim_node = iql_ros.nodes:run_sim_node',
+            'train_node = iql_ros.nodes:run_train_node',
+        ],
+    },
+    zip_safe=True,
+)

@@ -1,0 +1,67 @@
+"""Tests for files.py."""
+
+import dataclasses
+
+import pytest
+
+from iql_ros.files import from_mapping, InputError, parse_yaml, read_yaml, write_atomic
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    low: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    rate: float
+    count: int = 1
+    limit: Inner | None = None
+    rule: tuple[float, ...] | str = 'none'
+
+
+def test_a_mapping_becomes_a_dataclass_with_its_types():
+    settings = from_mapping(Settings, {'rate': 5, 'count': 2.0, 'limit': {'low': [1, 2]},
+                                       'rule': [0.5]}, 'x.yaml')
+    assert settings == Settings(5.0, 2, Inner((1.0, 2.0)), (0.5,))
+
+
+def test_yaml_scientific_notation_without_a_dot_is_a_number():
+    assert from_mapping(Settings, parse_yaml('rate: 3e-4', 'x.yaml'), 'x.yaml').rate == 3e-4
+
+
+@pytest.mark.parametrize('mapping, text', [
+    ({'rate': 5.0, 'cuont': 1}, "x.yaml: unknown key 'cuont' (did you mean 'count'?); allowed: "
+                                'rate, count, limit, rule'),
+    ({}, "x.yaml: key 'rate' is missing"),
+    ({'rate': True}, 'x.yaml: rate: got True; expected float'),
+    ({'rate': 1.0, 'count': 1.5}, 'x.yaml: count: got 1.5; expected int'),
+    ({'rate': 1.0, 'rule': 3}, 'x.yaml: rule: got 3; expected a list of float or str'),
+])
+def test_what_does_not_fit_is_named_with_what_is_allowed(mapping, text):
+    with pytest.raises(InputError) as error:
+        from_mapping(Settings, mapping, 'x.yaml')
+    assert str(error.value) == text
+
+
+@pytest.mark.parametrize('text', ['a: [1', 'a: 1\na: 2', '- 1', '', 'a: !!python/name:os.system',
+                                  '? [1]\n: 2'])
+def test_yaml_that_is_no_clean_mapping_is_refused_on_one_line(text):
+    with pytest.raises(InputError) as error:
+        parse_yaml(text, 'x.yaml')
+    assert str(error.value).startswith('x.yaml: ') and '\n' not in str(error.value)
+
+
+def test_a_missing_and_a_binary_file_are_refused_on_one_line(tmp_path):
+    (tmp_path / 'binary.yaml').write_bytes(b'\xff\xfe\x00')
+    for name in ('absent.yaml', 'binary.yaml'):
+        with pytest.raises(InputError, match=name):
+            read_yaml(tmp_path / name)
+
+
+def test_an_interrupted_write_leaves_the_old_content_and_nothing_else(tmp_path):
+    path = tmp_path / 'file.txt'
+    write_atomic(path, 'old')
+    with pytest.raises(TypeError):
+        write_atomic(path, 5)
+    assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,54 @@
+"""Tests for task.py."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from iql_ros.files import InputError
+from iql_ros.robot_interface import parse_robot_interface
+from iql_ros.task import docked, docking_cost, Task
+from tests.test_robot_interface import TEXT
+
+
+def make_task(task):
+    return Task(parse_robot_interface(TEXT[:TEXT.index('task:')] + f'task: {task}', 'toy.yaml'))
+
+
+def test_docking_costs_one_a_tick_until_docked():
+    away, on = [0.08, 0.061, 1, 0, 0, 0], [0.08, 0.06, 1, 0, 0, 0]
+    assert docking_cost(away, None, away) == -1.0 and not docked(away, None, away)
+    assert docking_cost(away, None, on) == 0.0 and docked(away, None, on)
+
+
+def test_a_task_of_named_functions():
+    task = make_task('{reward: "iql_ros.task:docking_cost", terminated: "iql_ros.task:docked", '
+                     'time_limit: 20.0}')
+    assert task.reward([1, 1], None, [0, 0]) == 0.0 and task.terminated([1, 1], None, [0, 0])
+    assert task.time_limit_ticks == 100
+
+
+def test_a_task_of_topics():
+    task = make_task('{reward: {topic: reward, type: std_msgs/msg/Float64, field: data}, '
+                     'time_limit: 1.0}')
+    assert task.reward_source.decode(SimpleNamespace(data=2.5)) == 2.5
+    assert task.reward([0], [0], [0]) == 0.0 and task.terminated_source is None
+
+
+@pytest.mark.parametrize('task, message', [
+    ('{reward: "iql_ros.task:dokced", time_limit: 1.0}', 'iql_ros.task:dokced'),
+    ('{reward: "nowhere:f", time_limit: 1.0}', "No module named 'nowhere'"),
+    ('{reward: "iql_ros.task:Task", time_limit: 0.01}', 'at least one tick, 0.2 s'),
+    ('{time_limit: 1.0}', "key 'reward' is missing"),
+    ('{reward: "iql_ros.task:docked", time_limit: 1.0, rest: 1}', "unknown key 'rest'"),
+    ('{reward: {topic: r, type: t, field: "f(x)"}, time_limit: 1.0}', "'f'"),
+])
+def test_a_wrong_task_is_refused_by_name(task, message):
+    with pytest.raises(InputError, match=message.replace('(', r'\(')):
+        make_task(task)
+
+
+def test_the_hash_knows_the_task_and_not_the_topics_name():
+    first = make_task('{reward: {topic: a, type: t/msg/T, field: data}, time_limit: 1.0}')
+    second = make_task('{reward: {topic: b, type: t/msg/T, field: data}, time_limit: 1.0}')
+    third = make_task('{reward: {topic: b, type: t/msg/T, field: data}, time_limit: 2.0}')
+    assert first.task_hash == second.task_hash != third.task_hash
