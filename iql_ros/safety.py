@@ -32,7 +32,7 @@ class Gate:
         self.limit_high = np.concatenate([limit.high for limit in limits])
         self.stop = np.concatenate([_stop(stream) for stream in streams])
         self._max_rate = np.concatenate([_max_rate(stream) for stream in streams])
-        self._period_ns = interface.period_ns
+        self.period_ns = interface.period_ns
         self.trip_reason: str | None = None
         self.start()
 
@@ -67,9 +67,9 @@ class Gate:
             self.trip(f'action[{index}] is {action[index]}')
         if self.trip_reason is not None:
             return self._sent(self.stop, stamp_ns, clipped=False)
-        elapsed_ns = self._period_ns
+        elapsed_ns = self.period_ns
         if self._last_ns is not None:
-            elapsed_ns = min(max(stamp_ns - self._last_ns, 0), self._period_ns)
+            elapsed_ns = min(max(stamp_ns - self._last_ns, 0), self.period_ns)
         reach = self._max_rate * (elapsed_ns * 1e-9)
         command = np.clip(action, self._last - reach, self._last + reach)
         command = np.clip(command, self.limit_low, self.limit_high)

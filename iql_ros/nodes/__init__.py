@@ -1,0 +1,31 @@
+"""The ROS 2 nodes: the only rooms that import rclpy; these entry points say so when it is away."""
+
+import importlib
+import sys
+
+
+def _run(name: str) -> int:
+    try:
+        module = importlib.import_module(f'iql_ros.nodes.{name}')
+    except ModuleNotFoundError as error:
+        if (error.name or '').startswith('iql_ros'):
+            raise
+        print(f"{name}: error: module '{error.name}' is not installed; source ROS 2 Jazzy's "
+              "setup.bash, or pip install 'iql_ros[wheels]'", file=sys.stderr)
+        return 2
+    return module.main()
+
+
+def run_policy_node() -> int:
+    """Start policy_node from the command line."""
+    return _run('policy_node')
+
+
+def run_sim_node() -> int:
+    """Start sim_node from the command line."""
+    return _run('sim_node')
+
+
+def run_train_node() -> int:
+    """Start train_node from the command line."""
+    return _run('train_node')

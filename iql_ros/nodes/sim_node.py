@@ -1,0 +1,226 @@
+"""Any Gymnasium environment behind a robot's own topics, in lockstep or in real time."""
+
+import functools
+import json
+import threading
+
+import numpy as np
+from rclpy.clock import Clock as RosClock
+from rclpy.clock import ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Bool, Float64
+from std_srvs.srv import SetBool, Trigger
+
+from iql_ros import message_fields
+from iql_ros.envs import make_env, observation_vector
+from iql_ros.files import InputError
+from iql_ros.nodes import hosting
+from iql_ros.nodes.hosting import Parameter
+from iql_ros.nodes.lockstep import StepAssembler
+from iql_ros.nodes.robot_bridge import LOCKSTEP_QOS, make_message, message_class, stream_qos
+from iql_ros.robot_interface import load_robot_interface, RobotInterface
+from iql_ros.task import Task
+
+PARAMETERS = (
+    Parameter('robot_config', '', 'YAML of the robot whose topics are served'),
+    Parameter('env_id', 'iql_ros/Diffbot-v0', 'Gymnasium id of the environment'),
+    Parameter('env_kwargs', '{}', 'keyword arguments of the environment, JSON'),
+    Parameter('lockstep', False, 'one step an answer, as fast as the policy goes'),
+    Parameter('lockstep_timeout', 5.0, 'after which one says whom one waits for [s]',
+              range=(0.1, 3600.0)),
+    Parameter('publish_clock', True, 'publish simulated time on /clock'),
+    Parameter('seed', 0, 'reset n uses seed + n', range=(0, 2**31 - 1)),
+)
+_REAL_TIME_RATE = 50.0  # [Hz] streams are published at least this often in real time
+_SECOND = 1_000_000_000
+
+
+class SimNode(Node):
+    """
+    Owns one environment and its time; starts paused and never resets itself.
+
+    Episodes are the policy node's: the environment's own time limit is not used.
+    """
+
+    def __init__(self, done: threading.Event):
+        """
+        Make the environment and publish its first step.
+
+        Raises:
+            InputError: for an environment, a robot or parameters that do not fit together.
+
+        """
+        super().__init__('sim_node')
+        hosting.declare(self, PARAMETERS)
+        self._settings = hosting.values(self, PARAMETERS)
+        self.exit_code = 0
+        if not self._settings.robot_config:
+            raise InputError("parameter 'robot_config' is empty; expected the robot's YAML file")
+        self._interface = load_robot_interface(self._settings.robot_config)
+        self._task = Task(self._interface)
+        self._env = self._make_env(self._interface)
+        self._lockstep = self._settings.lockstep
+        self._index, self._resets, self._dropped = 0, 0, 0
+        self._paused, self._was_terminated = True, False
+        self._commands = StepAssembler([stream.topic for stream in self._interface.action])
+        self._action = np.zeros(self._interface.action_dim)
+
+    def begin(self) -> None:
+        """Publish the first step; a joiner needs one complete step before it calls reset."""
+        self._make_entities()
+        observation, _ = self._env.reset(seed=self._settings.seed)
+        self._publish_step(observation, 0.0, False)
+
+    def leave(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+    def _make_env(self, interface: RobotInterface):
+        try:
+            kwargs = json.loads(self._settings.env_kwargs)
+        except json.JSONDecodeError as error:
+            raise InputError(f"parameter 'env_kwargs': got {self._settings.env_kwargs!r}, "
+                             f'which is not JSON: {error}') from None
+        env = make_env(self._settings.env_id, **kwargs).unwrapped
+        for stream in interface.observation:
+            stream.check_invertible()
+        shapes = {'observation': (np.prod(env.observation_space.shape or (0,)),
+                                  interface.observation_dim),
+                  'action': (np.prod(env.action_space.shape), interface.action_dim)}
+        for name, (theirs, ours) in shapes.items():
+            if theirs != ours:
+                raise InputError(f"environment '{self._settings.env_id}' has {theirs} "
+                                 f"{name} values; robot '{interface.robot}' has {ours}")
+        if not np.isclose(env.dt, interface.period_ns / _SECOND, rtol=1e-9):
+            raise InputError(f"environment '{self._settings.env_id}' steps {env.dt} s; robot "
+                             f"'{interface.robot}' has control_rate {interface.control_rate} Hz, "
+                             f'{interface.period_ns / _SECOND} s')
+        self._step_ns, self._frames = interface.period_ns, 1
+        if not self._settings.lockstep:
+            self._frames = self._divide(env, interface)
+        return env
+
+    @staticmethod
+    def _divide(env, interface: RobotInterface) -> int:
+        """Let the environment step more often than the policy acts, in whole physics steps."""
+        wanted = max(1, int(np.ceil(_REAL_TIME_RATE / interface.control_rate)))
+        divisors = [n for n in range(wanted, env.frame_skip + 1) if env.frame_skip % n == 0]
+        frames = divisors[0] if divisors else env.frame_skip
+        env.frame_skip //= frames
+        return frames
+
+    def _make_entities(self) -> None:
+        qos = LOCKSTEP_QOS if self._lockstep else QoSProfile(depth=10)
+        self._streams = [(stream, self.create_publisher(message_class(stream.type), stream.topic,
+                                                        qos))
+                         for stream in self._interface.observation]
+        self._reward_publisher = self.create_publisher(Float64, 'reward', qos)
+        self._terminated_publisher = self.create_publisher(Bool, 'terminated', qos)
+        self._clock_publisher = self.create_publisher(Clock, '/clock', qos)
+        for index, stream in enumerate(self._interface.action):
+            self.create_subscription(message_class(stream.type), stream.topic,
+                                     functools.partial(self._on_command, index),
+                                     stream_qos(stream, self._lockstep))
+        if self._task.reset is not None:
+            self.create_service(Trigger, self._task.reset.service, self._on_reset)
+        self.create_service(Trigger, '~/step_simulation', self._on_step)
+        self.create_service(SetBool, '~/set_pause', self._on_set_pause)
+        steady = RosClock(clock_type=ClockType.STEADY_TIME)
+        if self._lockstep:
+            self._watch = self.create_timer(self._settings.lockstep_timeout, self._say_waiting,
+                                            clock=steady)
+        else:
+            self._step_ns //= self._frames
+            self.create_timer(self._step_ns / _SECOND, self._on_timer, clock=steady)
+
+    @property
+    def _stamp_ns(self) -> int:
+        """Return simulated time [ns]; in real time without /clock, the system's."""
+        if not self._lockstep and not self._settings.publish_clock:
+            return self.get_clock().now().nanoseconds
+        ticks, part = divmod(self._index, 1 if self._lockstep else self._frames)
+        return self._interface.tick_ns(ticks) + part * self._step_ns
+
+    def _publish_step(self, observation, reward: float, terminated: bool) -> None:
+        self._commands.clear()  # before anybody can answer
+        stamp_ns = self._stamp_ns
+        vector = observation_vector(observation, ())
+        messages = [(publisher, stream.encode(part, stamp_ns, make_message))
+                    for (stream, publisher), part in zip(
+                        self._streams, self._interface.split_observation(vector))]
+        self._reward_publisher.publish(Float64(data=float(reward)))
+        self._terminated_publisher.publish(Bool(data=bool(terminated)))
+        for publisher, message in messages:
+            publisher.publish(message)
+        if self._lockstep or self._settings.publish_clock:
+            clock = Clock()
+            clock.clock.sec, clock.clock.nanosec = divmod(stamp_ns, _SECOND)
+            self._clock_publisher.publish(clock)
+
+    def _on_command(self, index: int, message) -> None:
+        stream = self._interface.action[index]
+        try:
+            vector = stream.decode(message)
+        except InputError as error:
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
+        stamp_ns = message_fields.stamp_ns(message) if stream.stamp == 'header' else None
+        late = self._lockstep and stamp_ns not in (None, self._stamp_ns)
+        if self._paused or late:
+            self._dropped += 1
+            return
+        self._commands.put(index, stamp_ns, vector)
+        if self._lockstep and not self._commands.missing(self._stamp_ns):
+            self._step(np.concatenate(self._commands.values()))
+        elif not self._lockstep:
+            starts = np.cumsum([0] + [action.dim for action in self._interface.action])
+            self._action[starts[index]:starts[index + 1]] = vector
+
+    def _step(self, action: np.ndarray) -> None:
+        observation, reward, terminated, _, _ = self._env.step(
+            np.asarray(action, self._env.action_space.dtype))
+        self._index += 1
+        if self._lockstep:
+            self._watch.reset()
+        self._publish_step(observation, reward, terminated)
+
+    def _on_timer(self) -> None:
+        if not self._paused:
+            self._step(self._action)
+
+    def _on_reset(self, request, response):
+        ages = [self._interface.max_age_ns] + [stream.max_age_ns
+                                               for stream in self._interface.action]
+        jump = max(ages) // self._interface.period_ns + 2
+        ticks = self._index if self._lockstep else self._index // self._frames + 1
+        self._index = (ticks + jump) * (1 if self._lockstep else self._frames)
+        self._dropped += self._commands.clear()
+        observation, _ = self._env.reset(seed=self._settings.seed + self._resets)
+        self._resets += 1
+        self._paused, self._action = False, np.zeros(self._interface.action_dim)
+        response.success, response.message = True, str(self._stamp_ns)
+        self._publish_step(observation, 0.0, False)
+        return response
+
+    def _on_step(self, request, response):
+        response.success = self._paused
+        response.message = '' if self._paused else 'not paused'
+        if self._paused:
+            self._step(self._action)
+        return response
+
+    def _on_set_pause(self, request, response):
+        self._paused = request.data
+        response.success = True
+        return response
+
+    def _say_waiting(self) -> None:
+        waiting = 'a reset' if self._paused else ', '.join(self._commands.missing(self._stamp_ns))
+        self.get_logger().warning(f'waiting for {waiting}; {self._dropped} commands dropped')
+
+
+def main(args=None) -> int:
+    """Run the node; return the exit code."""
+    return hosting.run('sim_node', SimNode, args)

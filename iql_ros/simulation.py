@@ -1,0 +1,43 @@
+"""How a node of this package is started as a process in a simulation that nobody else hears."""
+
+import os
+from pathlib import Path
+import shutil
+import sys
+
+from iql_ros.files import InputError
+
+NAMESPACE = 'sim'
+
+
+def node_command(executable: str, parameters: dict) -> list[str]:
+    """
+    Return the command line of a node in the namespace `sim`, its clock in there too.
+
+    Raises:
+        InputError: when the executable is not installed.
+
+    """
+    path = shutil.which(executable, path=os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get('PATH', '')]))
+    if path is None:
+        raise InputError(f"executable '{executable}' is not installed; pip install -e . in the "
+                         "package's folder, or source the workspace's setup.bash")
+    command = [path, '--ros-args', '-r', f'__ns:=/{NAMESPACE}', '-r', '/clock:=clock',
+               '-r', '/diagnostics:=diagnostics']
+    for name, value in parameters.items():
+        command += ['-p', f'{name}:={_yaml(value)}']
+    return command
+
+
+def _yaml(value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def simulation_environment() -> dict[str, str]:
+    """Return the environment of a simulated node: it is not heard outside of this machine."""
+    return {**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}

@@ -1,0 +1,60 @@
+"""A ROS graph of its own for every test, on this machine only."""
+
+import os
+import threading
+import time
+
+import pytest
+
+rclpy = pytest.importorskip('rclpy')
+
+os.environ['ROS_DOMAIN_ID'] = str(10 + os.getpid() % 90)
+os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+
+
+class Graph:
+    """A context with an executor that spins the nodes that are added."""
+
+    def __init__(self):
+        self._executor = rclpy.executors.SingleThreadedExecutor()
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+        self.nodes = []
+
+    def add(self, node):
+        """Spin a node; it is destroyed at the end."""
+        self.nodes.append(node)
+        self._executor.add_node(node)
+        return node
+
+    def close(self):
+        for node in self.nodes:
+            if hasattr(node, 'leave'):
+                node.leave()
+        self._executor.shutdown(timeout_sec=5.0)
+        self._thread.join(timeout=5.0)
+        for node in self.nodes:
+            node.destroy_node()
+
+
+@pytest.fixture
+def graph(request):
+    """Give a graph; `graph_arguments` marks carry --ros-args."""
+    marker = request.node.get_closest_marker('ros_args')
+    rclpy.init(args=['--ros-args', *(marker.args if marker else ())])
+    graph = Graph()
+    yield graph
+    graph.close()
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def wait_for():
+    """Give a function that waits until something holds and fails after a while."""
+    def wait(condition, timeout=20.0, what='the condition'):
+        deadline = time.monotonic() + timeout
+        event = threading.Event()
+        while not condition():
+            assert time.monotonic() < deadline, f'{what} did not come within {timeout} s'
+            event.wait(0.01)
+    return wait

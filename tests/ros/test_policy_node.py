@@ -1,0 +1,193 @@
+"""Tests for nodes/policy_node.py and nodes/control_loop.py over real topics."""
+
+import threading
+
+from geometry_msgs.msg import PoseStamped, TwistStamped
+from lifecycle_msgs.msg import State
+import numpy as np
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool, Header
+from std_srvs.srv import Trigger
+
+from iql_ros.files import share_folder
+from iql_ros.nodes.policy_node import PolicyNode
+
+DIFFBOT = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
+
+
+class Robot(Node):
+    """A robot at 50 Hz on the system's clock that stands where it is told."""
+
+    def __init__(self):
+        super().__init__('robot')
+        self.x, self.silent = 2.0, set()
+        self.commands, self.events = [], []
+        self._pose = self.create_publisher(PoseStamped, 'robot_pose', 10)
+        self._joints = self.create_publisher(JointState, 'joint_states', 10)
+        self.e_stop = self.create_publisher(Bool, 'policy_node/e_stop', 10)
+        self.create_subscription(TwistStamped, 'cmd_vel', self.commands.append, 50)
+        self.create_subscription(Header, 'policy_node/event', self._on_event, 50)
+        self.create_service(Trigger, 'reset_world', self._on_reset)
+        self.create_timer(0.02, self._publish)
+
+    def _publish(self):
+        stamp = self.get_clock().now().to_msg()
+        if 'robot_pose' not in self.silent:
+            pose = PoseStamped()
+            pose.header.stamp, pose.pose.position.x = stamp, self.x
+            self._pose.publish(pose)
+        joints = JointState(name=['right_wheel', 'left_wheel'], velocity=[2.0, 1.0])
+        joints.header.stamp = stamp
+        if 'joint_states' not in self.silent:
+            self._joints.publish(joints)
+
+    def _on_event(self, message):
+        self.events.append(message.frame_id)
+
+    def _on_reset(self, request, response):
+        self.x = 2.0
+        response.success = True
+        response.message = str(self.get_clock().now().nanoseconds)
+        return response
+
+    def speeds(self):
+        return [message.twist.linear.x for message in self.commands]
+
+
+def start(graph, tmp_path, act=lambda observation: np.array([0.2, 0.5]), reset=True):
+    """Return a robot and a policy node for it, patient with a busy machine."""
+    text = DIFFBOT.read_text().replace('max_age: 0.1', 'max_age: 0.4')
+    text = text.replace('max_age: 0.2', 'max_age: 0.4')
+    if not reset:
+        text = text[:text.index('  reset:')]
+    config = tmp_path / 'robot.yaml'
+    config.write_text(text)
+    robot = graph.add(Robot())
+    node = graph.add(PolicyNode(
+        threading.Event(), make_act=lambda interface: act,
+        overrides=[Parameter('robot_config', value=str(config))]))
+    return robot, node
+
+
+def call(robot, name):
+    """Call a Trigger service of the policy node."""
+    client = robot.create_client(Trigger, f'policy_node/{name}')
+    assert client.wait_for_service(5.0)
+    done = threading.Event()
+    future = client.call_async(Trigger.Request())
+    future.add_done_callback(lambda _: done.set())
+    assert done.wait(5.0)
+    return future.result()
+
+
+def test_the_node_is_silent_unless_active_and_stops_when_it_leaves(graph, tmp_path, wait_for):
+    robot, node = start(graph, tmp_path)
+    node.trigger_configure()
+    assert robot.count_publishers('cmd_vel') == 0
+    node.trigger_activate()
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+    node.trigger_deactivate()
+    wait_for(lambda: robot.speeds()[-1] == 0.0, what='the stop')
+    wait_for(lambda: robot.count_publishers('cmd_vel') == 0, what='silence')
+    count = len(robot.commands)
+    assert node._state_machine.current_state[0] == State.PRIMARY_STATE_INACTIVE
+    node.trigger_cleanup()
+    assert len(robot.commands) == count
+
+
+def test_the_docked_robot_ends_the_episode_and_the_reset_starts_the_next(graph, tmp_path, wait_for):
+    robot, node = start(graph, tmp_path)
+    node.begin()
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+    robot.x = 0.0
+    wait_for(lambda: robot.events.count('start') == 2, what='the second episode')
+    assert robot.events[:2] == ['start', 'end']
+    assert node._results[0].terminated and not node._results[0].truncated
+
+
+def test_every_stop_button_latches_until_it_is_cleared(graph, tmp_path, wait_for):
+    robot, node = start(graph, tmp_path)
+    node.begin()
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+    robot.e_stop.publish(Bool(data=True))
+    wait_for(lambda: node._loop.state == 'TRIPPED', what='the trip')
+    robot.commands.clear()
+    wait_for(lambda: len(robot.commands) >= 3, what='the repeated stop')
+    assert set(robot.speeds()) == {0.0} and 'trip' in robot.events
+    assert not call(robot, 'clear_trip').success                 # the button is still pressed
+    robot.e_stop.publish(Bool(data=False))
+    wait_for(lambda: call(robot, 'clear_trip').success, what='clear_trip')
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+
+
+def test_a_stream_that_ceases_trips_and_is_named(graph, tmp_path, wait_for):
+    robot, node = start(graph, tmp_path)
+    node.begin()
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+    robot.silent.add('joint_states')
+    wait_for(lambda: node._loop.state == 'TRIPPED', what='the trip')
+    assert "stream too old: 'joint_states'" in node._runner.gate.trip_reason
+    wait_for(lambda: node._results, what='the end of the episode')
+    assert node._results[0].truncated and not node._results[0].terminated
+
+
+def test_a_number_that_is_not_finite_trips(graph, tmp_path, wait_for):
+    robot, node = start(graph, tmp_path)
+    node.begin()
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+    robot.x = float('nan')
+    wait_for(lambda: node._loop.state == 'TRIPPED', what='the trip')
+    wait_for(lambda: robot.speeds()[-1] == 0.0, what='the stop')
+    assert node._runner.gate.trip_reason == 'observation[0] is nan'
+
+
+def test_an_exception_in_the_loop_trips(graph, tmp_path, wait_for):
+    def act(observation):
+        if robot.x < 2.0:
+            raise RuntimeError('burnt')
+        return np.array([0.2, 0.0])
+    robot, node = start(graph, tmp_path, act)
+    node.begin()
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+    robot.x = 1.9
+    wait_for(lambda: node._loop.state == 'TRIPPED', what='the trip')
+    assert 'burnt' in node._runner.gate.trip_reason
+
+
+def test_a_loop_that_hangs_is_stopped_by_the_watchdog(graph, tmp_path, wait_for):
+    hang = threading.Event()
+
+    def act(observation):
+        if robot.x < 2.0:
+            hang.wait(30.0)
+        return np.array([0.2, 0.0])
+    robot, node = start(graph, tmp_path, act)
+    node.begin()
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+    robot.x = 1.9
+    wait_for(lambda: len(robot.speeds()) > 3 and robot.speeds()[-1] == 0.0, what='the stop')
+    assert 's late' in node._runner.gate.trip_reason
+    hang.set()
+
+
+def test_without_a_reset_service_a_person_starts_the_next_episode(graph, tmp_path, wait_for):
+    robot, node = start(graph, tmp_path, reset=False)
+    node.begin()
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+    assert call(robot, 'success').success
+    wait_for(lambda: 'success' in robot.events, what='the event')
+    wait_for(lambda: robot.speeds()[-1] == 0.0, what='the stop')
+    assert node._results[0].terminated and node._loop.state == 'WAITING'
+    assert not call(robot, 'failure').success                    # no episode is running
+    assert call(robot, 'start_episode').success
+    wait_for(lambda: robot.events.count('start') == 2, what='the second episode')
+
+
+def test_a_wrong_configuration_is_refused_and_nothing_is_opened(graph, tmp_path):
+    robot, node = start(graph, tmp_path)
+    (tmp_path / 'robot.yaml').write_text('robot: x\n')
+    node.begin()
+    assert node.exit_code == 2 and node._done.is_set()
+    assert robot.count_publishers('cmd_vel') == 0
