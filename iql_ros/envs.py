@@ -5,6 +5,7 @@ import contextlib
 import difflib
 import importlib
 import inspect
+import io
 import math
 import numbers
 
@@ -207,8 +208,8 @@ def make_env(env_id: str, **kwargs) -> gymnasium.Env:
 def _find_spec(env_id: str):
     with contextlib.suppress(gymnasium.error.Error):
         return gymnasium.spec(env_id)
-    with contextlib.suppress(ImportError):
-        gymnasium.register_envs(importlib.import_module('gymnasium_robotics'))
+    with contextlib.suppress(ImportError), contextlib.redirect_stderr(io.StringIO()):
+        gymnasium.register_envs(importlib.import_module('gymnasium_robotics'))  # it advertises
     with contextlib.suppress(gymnasium.error.Error):
         return gymnasium.spec(env_id)
     near = difflib.get_close_matches(env_id, gymnasium.registry, n=3, cutoff=0.5)

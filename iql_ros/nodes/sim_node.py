@@ -44,15 +44,17 @@ class SimNode(Node):
     Episodes are the policy node's: the environment's own time limit is not used.
     """
 
-    def __init__(self, done: threading.Event):
+    def __init__(self, done: threading.Event, overrides=()):
         """
-        Make the environment and publish its first step.
+        Make the environment; `begin` publishes its first step.
+
+        `overrides` are parameters that win over the command line's.
 
         Raises:
             InputError: for an environment, a robot or parameters that do not fit together.
 
         """
-        super().__init__('sim_node')
+        super().__init__('sim_node', parameter_overrides=list(overrides))
         hosting.declare(self, PARAMETERS)
         self._settings = hosting.values(self, PARAMETERS)
         self.exit_code = 0
@@ -93,6 +95,9 @@ class SimNode(Node):
             if theirs != ours:
                 raise InputError(f"environment '{self._settings.env_id}' has {theirs} "
                                  f"{name} values; robot '{interface.robot}' has {ours}")
+        if not hasattr(env, 'frame_skip'):
+            raise InputError(f"environment '{self._settings.env_id}' is no MuJoCo environment: "
+                             'it has no frame_skip')
         if not np.isclose(env.dt, interface.period_ns / _SECOND, rtol=1e-9):
             raise InputError(f"environment '{self._settings.env_id}' steps {env.dt} s; robot "
                              f"'{interface.robot}' has control_rate {interface.control_rate} Hz, "

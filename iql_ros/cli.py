@@ -1,0 +1,157 @@
+"""The `iql-ros` command: its sub-commands, their options, and how they end."""
+
+import argparse
+import sys
+
+from iql_ros import __version__, commands
+from iql_ros.files import InputError
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors take one line."""
+
+    def error(self, message):
+        self.exit(2, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
+
+
+def main(arguments=None) -> int:
+    """Run the command; return 0, or 2 for input that cannot be used, or 130 for Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f'iql-ros: error: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('iql-ros: interrupted', file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog='iql-ros', description='Learn robot controllers from recordings.')
+    parser.add_argument('--version', action='version', version=f'iql-ros {__version__}')
+    subparsers = parser.add_subparsers(metavar='COMMAND', required=True)
+    for add in (_add_convert, _add_inspect, _add_train, _add_evaluate, _add_benchmark, _add_demo):
+        add(subparsers)
+    return parser
+
+
+def _add_command(subparsers, name: str, run, summary: str, example: str):
+    """Add a sub-command; `run` takes the parsed options."""
+    parser = subparsers.add_parser(
+        name, help=summary, description=summary, epilog=f'example:\n  {example}',
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_range_options(parser) -> None:
+    for name, which in (('low', '-1'), ('high', '+1')):
+        parser.add_argument(
+            f'--action-{name}', type=float, nargs='+', metavar='VALUE',
+            help=f'what {which} of the policy means, physical units: one value, or one an action')
+
+
+def _add_keys_option(parser) -> None:
+    parser.add_argument('--observation-keys', type=_names, metavar='KEY,KEY',
+                        help='which entries of Dict observations make the vector, in this order')
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(','))))
+
+
+def _add_convert(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'convert', commands.convert,
+        'Convert bags or a flat HDF5 file to a Minari dataset.',
+        'iql-ros convert drive_1 drive_2 --robot-config my_robot.yaml --dataset robot/drive-v0\n'
+        '  iql-ros convert hopper.hdf5 --env Hopper-v5 --dataset hopper/mixed-v0')
+    parser.add_argument('sources', nargs='+', metavar='SOURCE',
+                        help='bags (folders or files), or one .hdf5 or .h5 file')
+    parser.add_argument('--dataset', required=True, metavar='ID', help='new id, NAME/x-v0')
+    parser.add_argument('--robot-config', metavar='YAML', help="the robot's interface (bags)")
+    parser.add_argument('--namespace', help="prefix of the robot's topics (bags); default: found")
+    parser.add_argument('--env', metavar='ID', help='Gymnasium environment of the recording')
+    _add_range_options(parser)
+
+
+def _add_inspect(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'inspect', commands.inspect,
+        'Say what a dataset or a checkpoint is.',
+        'iql-ros inspect robot/drive-v0\n'
+        '  iql-ros inspect runs/drive-v0_iql')
+    parser.add_argument('target', metavar='PATH|ID',
+                        help='dataset (id, folder, .hdf5 or .h5 file), checkpoint or run')
+    parser.add_argument('--env', metavar='ID', help='Gymnasium environment (HDF5: action range)')
+    _add_range_options(parser)
+    _add_keys_option(parser)
+
+
+def _add_train(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'train', commands.train,
+        'Train a policy offline; Ctrl-C saves, --resume goes on.',
+        'iql-ros train --dataset robot/drive-v0\n'
+        '  iql-ros train --dataset hopper.hdf5 --config locomotion --set updates=100000\n'
+        '  iql-ros train --resume --name hopper_iql')
+    parser.add_argument('--dataset', metavar='ID|PATH', help='dataset (id, folder or HDF5 file)')
+    parser.add_argument('--config', metavar='YAML',
+                        help='settings: a file, or the name of a shipped one (default: robot)')
+    parser.add_argument('--robot-config', metavar='YAML',
+                        help='binds the policy to this robot (default: what the dataset says)')
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
+                        help='one setting, over those of --config; may be repeated')
+    parser.add_argument('--name', help="the run's folder in $IQL_RUNS (default ./runs); without "
+                                       'it, after the dataset and the algorithm')
+    parser.add_argument('--resume', action='store_true', help='go on where the run stopped')
+    parser.add_argument('--env', metavar='ID', help='Gymnasium environment to evaluate in')
+    _add_range_options(parser)
+    _add_keys_option(parser)
+
+
+def _add_evaluate(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'evaluate', commands.evaluate,
+        'Run seeded episodes of a policy in an environment.',
+        'iql-ros evaluate runs/drive-v0_iql --env iql_ros/Diffbot-v0 --episodes 100')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT',
+                        help="a .safetensors file, or a run's folder (its newest)")
+    parser.add_argument('--env', required=True, metavar='ID', help='Gymnasium environment')
+    parser.add_argument('--episodes', type=_count, default=10, metavar='N')
+    parser.add_argument('--seed', type=int, default=0, metavar='S',
+                        help='of the first episode; the next takes S + 1')
+    parser.add_argument('--csv', metavar='FILE', help='write a row an episode')
+    parser.add_argument('--robot-config', metavar='YAML',
+                        help='the robot whose gate every action passes (default: the one inside)')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
+
+
+def _add_benchmark(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'benchmark', commands.benchmark,
+        'Measure updates a second beside the peers, in one run.',
+        'iql-ros benchmark --json updates.json')
+    parser.add_argument('--json', metavar='FILE', help='write the figures too')
+
+
+def _add_demo(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'demo', commands.demo,
+        'The whole loop on the sample recording: convert, train, evaluate, deploy, report.',
+        'iql-ros demo')
+    parser.add_argument('--smoke', action='store_true', help='all of it, with little training')
+    parser.add_argument('--seed', type=int, default=0, metavar='S', help='of the training')
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f'got {text}; expected 1 or more')
+    return count
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""What each sub-command of `iql-ros` does with its options; cli.py says which there are."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from iql_ros.files import InputError, parse_yaml, read_text, read_yaml, share_folder, unknown_name
+
+
+def convert(options) -> None:
+    from iql_ros.convert import convert_bags, convert_hdf5
+    from iql_ros.robot_interface import load_robot_interface
+    first = options.sources[0]
+    if any(path.endswith(('.hdf5', '.h5')) for path in options.sources):
+        if len(options.sources) > 1:
+            raise InputError(f'{first}: an HDF5 file is converted alone; got '
+                             f'{len(options.sources)} sources')
+        _print_dataset(convert_hdf5(first, options.dataset, options.action_low,
+                                    options.action_high, options.env))
+        return
+    if options.robot_config is None:
+        raise InputError(f'{first}: bags need --robot-config YAML')
+    if options.action_low or options.action_high:
+        raise InputError('--action-low and --action-high are for HDF5 files; the robot config '
+                         'says what -1 and +1 mean in bags')
+    dataset, report = convert_bags(options.sources, options.dataset,
+                                   load_robot_interface(options.robot_config),
+                                   options.namespace, options.env)
+    for bag in report['bags']:
+        ended = ', '.join(f'{count} {reason}' for reason, count in bag['ended'].items())
+        print(f'{bag["file"]}: {bag["episodes"]} episodes' + (f' ({ended})' if ended else ''))
+    _print_dataset(dataset)
+
+
+def _print_dataset(dataset) -> None:
+    print(f'{dataset.name}: {len(dataset.rewards):,} transitions in '
+          f'{len(dataset.episode_lengths):,} episodes, {dataset.observations.shape[1]} '
+          f'observation and {dataset.actions.shape[1]} action values')
+    _print_data_notes(dataset.clipped, dataset.notes)
+
+
+def _print_data_notes(clipped: float, notes) -> None:
+    if clipped:
+        print(f'note: {clipped:.2%} of the action values lie outside of their range: clipped')
+    for note in notes:
+        print(f'note: {note}')
+
+
+def inspect(options) -> None:
+    from iql_ros.datasets import read_recording, to_transitions
+    from iql_ros.describe import describe_checkpoint, describe_dataset
+    checkpoint = _checkpoint_file(options.target)
+    if checkpoint.suffix == '.safetensors':
+        print(describe_checkpoint(checkpoint))
+        return
+    recording = read_recording(options.target, options.observation_keys or (),
+                               options.action_low, options.action_high, options.env)
+    print(describe_dataset(recording, to_transitions(recording)))
+
+
+def _checkpoint_file(path: str) -> Path:
+    """Return the checkpoint that a path names: itself, or a run's newest."""
+    pointer = Path(path) / 'latest' if Path(path).is_dir() else Path(path)
+    return pointer.resolve() if pointer.is_file() else Path(path)
+
+
+def train(options) -> None:
+    from iql_ros import train as training
+    from iql_ros.checkpoint import read_header
+    from iql_ros.report import write_run_report
+    from iql_ros.run_directory import RunDirectory
+    settings, config = training.settings_from_mapping(_settings(options),
+                                                      options.config or 'the settings')
+    robot_config = options.robot_config and read_text(options.robot_config)
+    latest = RunDirectory(settings.name).latest() if options.resume else None
+    if latest and not robot_config:
+        robot_config = read_header(latest)['robot_config']
+    folder = training.train(settings, config, robot_config=robot_config, resume=options.resume)
+    facts = json.loads((folder / 'dataset.json').read_text())
+    _print_data_notes(facts['clipped'], facts['notes'])
+    try:
+        print(f'trained: {folder}, report: {write_run_report(folder)}')
+    except InputError as error:
+        print(f'trained: {folder}, without report.html: {error}')
+
+
+def _settings(options) -> dict:
+    """Return the settings of a run: --config's, or with --resume its own, and the options'."""
+    from iql_ros.run_directory import default_name, RunDirectory
+    given = {key: value for key, value in (
+        ('dataset', options.dataset), ('name', options.name), ('environment', options.env),
+        ('action_low', options.action_low), ('action_high', options.action_high),
+        ('observation_keys', options.observation_keys)) if value is not None}
+    for item in options.set:
+        key, equals, value = item.partition('=')
+        if not equals:
+            raise InputError(f'--set {item}: expected KEY=VALUE')
+        given[key] = parse_yaml(f'value: {value}', f'--set {item}')['value']
+    settings = {**_read_config(options.config or 'robot'), **given}
+    if 'dataset' not in settings and not (options.resume and 'name' in settings):
+        raise InputError('--dataset ID is missing (with --resume: or --name NAME)')
+    if 'name' not in settings:
+        settings['name'] = default_name(settings)
+    run = RunDirectory(str(settings['name']))
+    if options.resume and not options.config:
+        if not (run.path / 'config.yaml').is_file():
+            raise InputError(f"run '{run.name}': {run.path} holds no config.yaml, so there is "
+                             'nothing to resume')
+        return {**read_yaml(run.path / 'config.yaml'), **given}
+    return settings
+
+
+def _read_config(name: str) -> dict:
+    """Read a YAML file of settings, or a shipped one by its name."""
+    shipped = {path.stem: path for path in (share_folder() / 'config' / 'iql').glob('*.yaml')}
+    if name in shipped:
+        return read_yaml(shipped[name])
+    if not Path(name).exists() and not Path(name).suffix:
+        raise unknown_name('config', name, [*sorted(shipped), 'or a YAML file'])
+    return read_yaml(name)
+
+
+def evaluate(options) -> None:
+    from iql_ros.checkpoint import load_policy
+    from iql_ros.envs import make_env
+    from iql_ros.evaluate import evaluate_policy, summary, write_results
+    from iql_ros.robot_interface import ActionScaling
+    from iql_ros.safety import Gate
+    if options.csv and not Path(options.csv).resolve().parent.is_dir():
+        raise InputError(f'--csv {options.csv}: its folder does not exist')
+    policy = load_policy(_checkpoint_file(options.checkpoint), options.device)
+    data = policy.header['dataset']
+    scaling = ActionScaling(data['action_low'], data['action_high'])
+    interface = _interface_of(policy, scaling, options)
+    env = make_env(options.env)
+    results = []
+    for episode in range(options.episodes):
+        result, = evaluate_policy(policy, env, 1, options.seed + episode, scaling,
+                                  Gate(interface) if interface else None,
+                                  tuple(data['observation_keys']))
+        results.append(dataclasses.replace(result, episode=episode))
+        outcome = {None: '', True: ', success', False: ', no success'}[result.success]
+        print(f'episode {episode}: return {result.return_:.2f}, {result.length} steps{outcome}',
+              flush=True)
+    env.close()
+    figures = summary(results)
+    success = f', success {figures["success_rate"]:.0%}' if 'success_rate' in figures else ''
+    print(f'{len(results)} episodes: return {figures["return_mean"]:.2f} +- '
+          f'{figures["return_std"]:.2f}, length {figures["length_mean"]:.1f}{success}')
+    if options.csv:
+        write_results(options.csv, results)
+
+
+def _interface_of(policy, scaling, options):
+    """Return the interface whose gate applies: the local one once it fits, or the inner."""
+    from iql_ros.robot_interface import check_same_contract, load_robot_interface
+    if options.robot_config is None:
+        return policy.interface
+    interface = load_robot_interface(options.robot_config)
+    if policy.interface is not None:
+        check_same_contract(interface, policy.interface, options.checkpoint)
+        return interface
+    ours = [interface.observation_dim, *interface.action_scaling.low,
+            *interface.action_scaling.high]
+    theirs = [policy.observation_dim, *scaling.low, *scaling.high]
+    if ours != theirs:
+        raise InputError(f"robot '{interface.robot}': observation size, action low and high are "
+                         f'{[float(x) for x in ours]}; {options.checkpoint} has '
+                         f'{[float(x) for x in theirs]}')
+    return interface
+
+
+def benchmark(options) -> None:
+    import runpy
+    script = runpy.run_path(str(share_folder() / 'benchmarks' / 'updates.py'))
+    script['main'](['--json', options.json] if options.json else [])
+
+
+def demo(options) -> None:
+    from iql_ros.demo import FULL, run_demo, SMOKE
+    run_demo(SMOKE if options.smoke else FULL, options.seed)

@@ -1,0 +1,91 @@
+"""The convert jobs: bags of one robot, or a flat HDF5 file -> a new Minari dataset."""
+
+import dataclasses
+from pathlib import Path
+
+from iql_ros.datasets import Dataset, load_dataset, read_recording, to_transitions
+from iql_ros.files import InputError
+from iql_ros.minari_store import find_dataset, read_minari, Recording
+from iql_ros.minari_writer import check_new_id, source_files, write_minari
+from iql_ros.robot_interface import RobotInterface
+from iql_ros.rosbag import read_episodes
+
+
+def convert_bags(sources, dataset_id: str, interface: RobotInterface,
+                 namespace: str | None = None,
+                 environment: str | None = None) -> tuple[Dataset, dict]:
+    """
+    Write the episodes of bags as a new dataset; return its transitions and the report.
+
+    Args:
+        sources: Bags, or folders of bags.
+        dataset_id: NAME/x-v0, new.
+        interface: Of the robot that was recorded; its task gives rewards and terminations.
+        namespace: Prefix of the robot's topics in the bags; None finds it.
+        environment: Gymnasium id that the dataset is evaluated in, where there is one.
+
+    Raises:
+        InputError: as read_episodes and write_minari; for bags without a whole transition.
+
+    """
+    check_new_id(dataset_id)
+    episodes, report = read_episodes(sources, interface, namespace)
+    names = ', '.join(map(str, sources))
+    if not episodes:
+        raise InputError(f'{names}: no transition: every tick lacks a stream young enough, or a '
+                         'command in force')
+    scaling = interface.action_scaling
+    to_transitions(Recording(names, episodes, scaling.low, scaling.high))  # refuses now
+    write_minari(dataset_id, episodes, action_low=scaling.low, action_high=scaling.high,
+                 sources=source_files(sources), robot_config=interface.text,
+                 settings={'namespace': namespace, 'report': report}, environment=environment)
+    return load_dataset(dataset_id), report
+
+
+def convert_hdf5(path, dataset_id: str, action_low=None, action_high=None,
+                 environment: str | None = None) -> Dataset:
+    """
+    Write the episodes of a flat HDF5 file as a new dataset; return its transitions.
+
+    Actions are stored as they are in the file, with their range as the action space; the
+    other arguments are those of load_dataset.
+
+    Raises:
+        InputError: as load_dataset and write_minari.
+
+    """
+    check_new_id(dataset_id)
+    recording = read_recording(path, (), action_low, action_high, environment)
+    dataset = to_transitions(recording)  # refuses now
+    write_minari(dataset_id, recording.episodes, action_low=recording.action_low,
+                 action_high=recording.action_high, sources=source_files([path]),
+                 settings={'notes': list(recording.notes)}, environment=recording.environment)
+    return dataclasses.replace(dataset, name=dataset_id)
+
+
+def bag_dataset(bag, interface: RobotInterface) -> str:
+    """
+    Return the id of a bag's dataset, `<robot>/<bag>-v0`; it is converted the first time.
+
+    Raises:
+        InputError: as convert_bags; when another recording has that id.
+
+    """
+    dataset_id = f'{interface.robot}/{Path(bag).resolve().name}-v0'
+    if not find_dataset_folder(dataset_id):
+        convert_bags([bag], dataset_id, interface)
+        return dataset_id
+    made = read_minari(dataset_id).metadata.get('iql_ros', {})
+    if (made.get('sources'), made.get('robot_config')) != (source_files([bag]), interface.text):
+        raise InputError(f"dataset id '{dataset_id}' was made from another recording or robot "
+                         f"config than '{bag}'; convert it by hand: iql-ros convert {bag} "
+                         '--dataset ID --robot-config YAML')
+    return dataset_id
+
+
+def find_dataset_folder(dataset_id: str) -> Path | None:
+    """Return the folder of a dataset id, None where there is none."""
+    try:
+        return find_dataset(dataset_id)
+    except InputError:
+        return None

@@ -1,0 +1,145 @@
+"""The demo's report: what was recorded, what was learned from it, and how each policy drives."""
+
+from pathlib import Path
+
+import numpy as np
+
+from iql_ros import report
+from iql_ros.files import write_atomic
+
+_DOCK, _ARENA = 0.10, 1.5            # [m] the plate's radius, half the arena
+_DRAWN = 24                          # paths a panel
+_COLOURS = {'approach': '#1f5fa8', 'dock': '#2c8a4b', 'wander': '#b8860b', 'blind': '#8b929c'}
+
+
+def write_demo_report(path: Path, outcomes, dataset, recording: dict, deployed) -> Path:
+    """Write the page for a list of demo.Outcome, IQL first, and return its path."""
+    sections = [
+        report.section('What was asked', *_task()),
+        report.section('Result', *_result(outcomes, dataset, deployed)),
+        report.section('How they drive', _paths(outcomes, dataset, recording)),
+        report.section('Training', _curves(outcomes)),
+        report.section('What to look at next', *_next(outcomes))]
+    page = report.page('A robot learns to dock from recordings of which none shows it how',
+                       sections, 'iql-ros demo: recording, training, evaluation, deployment')
+    write_atomic(path, page)
+    return path
+
+
+def _task() -> list[str]:
+    return [report.paragraph(
+        'A two-wheeled robot is to drive onto a charging plate, within 10 cm of its centre, from '
+        'anywhere in an arena of 3 x 3 m, in 20 s. Every tick of 0.2 s until then costs 1. It '
+        'sees its pose in the dock\'s frame and the speed of its wheels, and commands its '
+        'velocity on cmd_vel.'), report.paragraph(
+        'It has recordings to learn from: people who drive well from afar but never dock, people '
+        'who dock but start beside the plate (well, hesitantly, or driving past it first), people '
+        'who wander, and one who does not look. Whoever copies them copies their mixture; the '
+        'way from anywhere onto the plate has to be put together from pieces, by what paid off. '
+        'That is what Implicit Q-Learning does.')]
+
+
+def _result(outcomes, dataset, deployed) -> list[str]:
+    returns, ends = dataset.returns(), dataset.episode_starts[1:] - 1
+    recorded = dataset.terminations[ends]
+    rows = [('Recordings', f'{recorded.mean():.0%} of {len(recorded)}',
+             f'{returns.mean():.1f}', '')]
+    for outcome in outcomes:
+        success = np.array([result.success for result in outcome.results])
+        mean = np.mean([result.return_ for result in outcome.results])
+        rows.append((outcome.title, f'{success.mean():.0%} of {len(success)}', f'{mean:.1f}',
+                     _ticks(outcome.results)))
+    note = (f'Then IQL drove over ROS topics, simulator and policy in two processes: docked in '
+            f'{sum(deployed)} of {len(deployed)} episodes.')
+    return [report.table_html(rows, ('', 'docked', 'mean return', 'seconds when docked')),
+            _bars(outcomes, recorded.mean()), report.paragraph(note)]
+
+
+def _ticks(results) -> str:
+    lengths = [result.length for result in results if result.success]
+    return f'{np.mean(lengths) / 5:.1f}' if lengths else ''
+
+
+def _bars(outcomes, recorded: float) -> str:
+    figure, ax = report.new_figure(height=0.6 + 0.42 * (len(outcomes) + 1))
+    rows = [('Recordings', recorded, report.DATA)]
+    for outcome in outcomes:
+        share = np.mean([result.success for result in outcome.results])
+        rows.append((outcome.title, share,
+                     report.POLICY if outcome is outcomes[0] else report.CLONING))
+    names, shares, colours = zip(*rows[::-1])
+    bars = ax.barh(names, np.array(shares) * 100, color=colours, height=0.62)
+    ax.bar_label(bars, fmt='%.0f %%', padding=4, fontsize=9)
+    ax.set(xlim=(0, 109), xlabel='episodes that end docked [%]')
+    ax.grid(axis='y', visible=False)
+    return report.figure_html(figure, f'{len(outcomes[0].results)} start poses all over the '
+                              'arena, the same for every policy; the recordings\' own episodes '
+                              'start where their drivers were asked to.')
+
+
+def _paths(outcomes, dataset, recording: dict) -> str:
+    panels = [('Recorded drivers', _recorded(dataset, recording))]
+    for outcome in [*outcomes[1:2], outcomes[0]]:
+        panels.append((outcome.title, [
+            (np.array(path), report.POLICY if result.success else '#c0392b')
+            for path, result in zip(outcome.paths[:_DRAWN], outcome.results)]))
+    figure, axes = report.new_figure(len(panels), height=3.2)
+    for ax, (title, paths) in zip(axes, panels):
+        _draw(ax, title, paths)
+    return report.figure_html(
+        figure, 'Paths seen from above; the green disc is the plate, a dot is where a drive '
+        'began. Left: the recordings, driving from afar (blue), docking (green), wandering '
+        '(ochre), blind (grey). Middle and right: cloning and IQL from the same start poses, '
+        'blue when they docked, red when they did not.')
+
+
+def _recorded(dataset, recording: dict) -> list:
+    paths, first = [], 0
+    for bag in recording['bags']:
+        colour = _COLOURS[bag['file'].split('_')[0]]
+        for episode in range(first, first + min(bag['episodes'], _DRAWN // 4)):
+            rows = slice(*dataset.episode_starts[episode:episode + 2])
+            paths.append((dataset.observations[rows, :2], colour))
+        first += bag['episodes']
+    return paths
+
+
+def _draw(ax, title: str, paths) -> None:
+    from matplotlib.patches import Circle, Rectangle
+    ax.add_patch(Rectangle((-_ARENA, -_ARENA), 2 * _ARENA, 2 * _ARENA, fill=False,
+                           edgecolor='#c4ccd4', linewidth=1))
+    for path, colour in paths:
+        ax.plot(path[:, 0], path[:, 1], color=colour, linewidth=0.9, alpha=0.75)
+        ax.plot(*path[0], color=colour, marker='o', markersize=2.5)
+    ax.add_patch(Circle((0, 0), _DOCK, color='#2c8a4b', zorder=3))
+    ax.set_title(title, fontsize=10, loc='left', color='#1c2733')
+    ax.set(xlim=(-1.7, 1.7), ylim=(-1.7, 1.7), aspect='equal', xticks=[-1, 0, 1],
+           yticks=[-1, 0, 1], xlabel='x [m]')
+    ax.grid(visible=False)
+
+
+def _curves(outcomes) -> str:
+    figure, ax = report.new_figure(height=2.8)
+    dashes = iter(('-', ':'))
+    for outcome in outcomes:
+        metrics = report.read_metrics(outcome.run / 'metrics.csv')
+        rates = metrics.get('evaluation/success_rate', np.empty(0))
+        known = np.isfinite(rates)
+        iql = outcome is outcomes[0]
+        ax.plot(metrics['step'][known], 100 * rates[known], marker='o', markersize=4,
+                color=report.POLICY if iql else report.CLONING, linewidth=2 if iql else 1.6,
+                linestyle='-' if iql else next(dashes), label=outcome.title)
+    ax.set(xlabel='updates', ylabel='docked [%]', ylim=(-3, 103))
+    report.figure_legend(figure)
+    return report.figure_html(figure, 'Evaluations on the way, a few episodes each, so that they '
+                              'jump by some points; all three did the same number of updates.')
+
+
+def _next(outcomes) -> list[str]:
+    run = outcomes[0].run
+    return [report.paragraph(
+        f'Each run has its own report beside this one: {run.name}/report.html has the curves of '
+        'all losses and the settings. To try it on your own robot, write its YAML after '
+        'config/robots/diffbot.yaml, convert its bags (iql-ros convert), train (iql-ros train) '
+        'and deploy (policy_node). Success here is success in this simulation: the gate clips '
+        'and stops, but it is not certified safety.')]

@@ -1,0 +1,161 @@
+"""The networks of IQL as the authors built them: normaliser, actor, twin critic, value."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from iql_ros.files import InputError, unknown_name
+
+DEVICES = ('auto', 'cpu', 'cuda')
+_STD_EPSILON = 1e-3           # keeps an observation that never changes from being blown up
+_LOG_STD_RANGE = (-5.0, 2.0)
+
+
+def resolve_device(name: str) -> torch.device:
+    """
+    Return the device that a name of DEVICES stands for; auto takes CUDA where it works.
+
+    Raises:
+        InputError: for another name, or cuda on a machine without.
+
+    """
+    if name not in DEVICES:
+        raise unknown_name('device', name, DEVICES)
+    if name == 'cuda' and not torch.cuda.is_available():
+        raise InputError("device: got 'cuda', but PyTorch finds no CUDA device here; allowed: "
+                         'auto, cpu')
+    if name == 'auto':
+        name = 'cuda' if torch.cuda.is_available() else 'cpu'
+    return torch.device(name)
+
+
+class Normaliser(nn.Module):
+    """Subtracts the mean and divides by the standard deviation of a dataset, frozen."""
+
+    def __init__(self, observation_dim: int):
+        """Start as the identity."""
+        super().__init__()
+        self.register_buffer('mean', torch.zeros(observation_dim))
+        self.register_buffer('std', torch.ones(observation_dim))
+
+    def fit(self, observations) -> None:
+        """Take mean and standard deviation from observations (N, observation_dim)."""
+        rows = np.asarray(observations, np.float64)
+        self.mean.copy_(torch.from_numpy(rows.mean(axis=0)))
+        self.std.copy_(torch.from_numpy(rows.std(axis=0) + _STD_EPSILON))
+
+    def forward(self, observations):
+        """Return normalised observations, same shape."""
+        return (observations - self.mean) / self.std
+
+
+class Mlp(nn.Module):
+    """Linear layers with a ReLU after each hidden one; orthogonal weights, biases of zero."""
+
+    def __init__(self, sizes, generator: torch.Generator):
+        """Take the sizes from input to output; the generator alone decides the weights."""
+        super().__init__()
+        self.layers = nn.ModuleList(
+            _linear(*pair, generator) for pair in zip(sizes[:-1], sizes[1:]))
+
+    def forward(self, inputs, dropout_masks=None):
+        """
+        Return the last layer's output.
+
+        Args:
+            inputs: (..., sizes[0]).
+            dropout_masks: None, or for every hidden layer factors (..., size).
+
+        """
+        *hidden, last = self.layers
+        for index, layer in enumerate(hidden):
+            inputs = torch.relu(layer(inputs))
+            if dropout_masks is not None:
+                inputs = inputs * dropout_masks[index]
+        return last(inputs)
+
+
+def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    nn.init.orthogonal_(layer.weight, math.sqrt(2), generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Actor(nn.Module):
+    """
+    A diagonal Gaussian: tanh on the mean, a log-std that does not depend on the state.
+
+    The tanh is on the mean alone, not on samples, so an action of exactly 1 has a density.
+    """
+
+    def __init__(self, observation_dim: int, action_dim: int, hidden_dims,
+                 generator: torch.Generator, normalise: bool = False):
+        """Build for raw observations, which it normalises itself."""
+        super().__init__()
+        self.normaliser = Normaliser(observation_dim) if normalise else nn.Identity()
+        self.mlp = Mlp((observation_dim, *hidden_dims, action_dim), generator)
+        self.log_std_parameter = nn.Parameter(torch.zeros(action_dim))
+        self.observation_dim, self.action_dim = observation_dim, action_dim
+
+    @property
+    def log_std(self):
+        """Return the log of the standard deviation (action_dim,), clipped to its range."""
+        return self.log_std_parameter.clamp(*_LOG_STD_RANGE)
+
+    def mean(self, normalised_observations, dropout_masks=None):
+        """Return the mean action (B, action_dim) in [-1, 1]."""
+        return torch.tanh(self.mlp(normalised_observations, dropout_masks))
+
+    def forward(self, observations):
+        """Return the mean action (..., action_dim) in [-1, 1] of raw observations."""
+        return self.mean(self.normaliser(observations))
+
+    @torch.inference_mode()
+    def act(self, observation) -> np.ndarray:
+        """
+        Return the mean action (action_dim,) float64 in [-1, 1] of one raw observation.
+
+        The observation is cast to float32 once, here.
+        """
+        inputs = torch.as_tensor(np.asarray(observation, np.float32),
+                                 device=self.log_std_parameter.device)
+        return self(inputs).cpu().numpy().astype(np.float64)
+
+
+def log_prob(mean, log_std, actions):
+    """Return the log-density (B,) of actions (B, A) under Gaussians of that mean and log-std."""
+    standardised = (actions - mean) * torch.exp(-log_std)
+    constant = 0.5 * math.log(2 * math.pi)
+    return -(0.5 * standardised.square() + log_std + constant).sum(dim=-1)
+
+
+class TwinCritic(nn.Module):
+    """Two independent action values; two networks are faster on a CPU than one batched one."""
+
+    def __init__(self, observation_dim: int, action_dim: int, hidden_dims,
+                 generator: torch.Generator):
+        """Build both."""
+        super().__init__()
+        sizes = (observation_dim + action_dim, *hidden_dims, 1)
+        self.first, self.second = Mlp(sizes, generator), Mlp(sizes, generator)
+
+    def forward(self, normalised_observations, actions):
+        """Return the two Q(s, a), each (B,)."""
+        inputs = torch.cat([normalised_observations, actions], dim=-1)
+        return self.first(inputs).squeeze(-1), self.second(inputs).squeeze(-1)
+
+
+class Value(nn.Module):
+    """The value of a state."""
+
+    def __init__(self, observation_dim: int, hidden_dims, generator: torch.Generator):
+        """Build it."""
+        super().__init__()
+        self.mlp = Mlp((observation_dim, *hidden_dims, 1), generator)
+
+    def forward(self, normalised_observations):
+        """Return V(s), (B,)."""
+        return self.mlp(normalised_observations).squeeze(-1)

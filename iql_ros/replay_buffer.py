@@ -1,0 +1,113 @@
+"""The transitions that are learned from, resident on one device, and which of them come next."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from iql_ros.files import InputError
+
+
+class Batch(NamedTuple):
+    """Transitions as the losses read them, float32."""
+
+    observations: torch.Tensor       # (B, observation_dim)
+    actions: torch.Tensor            # (B, action_dim) in [-1, 1]
+    rewards: torch.Tensor            # (B,)
+    masks: torch.Tensor              # (B,) 0 where the episode terminated, else 1
+    next_observations: torch.Tensor  # (B, observation_dim)
+
+
+class ReplayBuffer:
+    """Offline transitions, read only."""
+
+    def __init__(self, observations, actions, rewards, terminations, next_observations,
+                 device='cpu'):
+        """
+        Copy the arrays to the device, as float32.
+
+        Args:
+            observations: (N, observation_dim) raw.
+            actions: (N, action_dim) in [-1, 1].
+            rewards: (N,) after the reward transform.
+            terminations: (N,) bool; a truncated episode bootstraps, so truncations are not asked.
+            next_observations: (N, observation_dim) raw.
+            device: Where the batches are wanted.
+
+        Raises:
+            InputError: for no transition, unequal lengths, NaN or infinity.
+
+        """
+        arrays = {'observations': observations, 'actions': actions, 'rewards': rewards,
+                  'masks': 1.0 - np.asarray(terminations, np.float32),
+                  'next_observations': next_observations}
+        arrays = {name: np.asarray(values, np.float32) for name, values in arrays.items()}
+        self.size = len(arrays['rewards'])
+        _check(arrays, self.size)
+        self._data = Batch(**{name: torch.tensor(values, device=device)
+                              for name, values in arrays.items()})
+
+    @property
+    def observation_dim(self) -> int:
+        """Return the length of an observation."""
+        return self._data.observations.shape[1]
+
+    @property
+    def action_dim(self) -> int:
+        """Return the length of an action."""
+        return self._data.actions.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the batches are."""
+        return self._data.rewards.device
+
+    def batch(self, rows) -> Batch:
+        """Return the transitions of an integer array (B,)."""
+        rows = torch.as_tensor(rows).to(self.device)
+        return Batch(*(values.index_select(0, rows) for values in self._data))
+
+
+def _check(arrays: dict, size: int) -> None:
+    if not size:
+        raise InputError('the data holds no transition; expected at least 1')
+    for name, values in arrays.items():
+        if values.ndim != (1 if name in ('rewards', 'masks') else 2) or len(values) != size:
+            raise InputError(f'{name}: got shape {values.shape}; expected a row for each of the '
+                             f'{size} rewards')
+        finite = np.isfinite(values).reshape(size, -1).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise InputError(f'{name}[{row}] is {values[row]}; expected finite numbers')
+
+
+def random_words(seed: int, stream: int, update: int, count: int) -> np.ndarray:
+    """
+    Return `count` random uint64 that belong to one update.
+
+    A pure function of its arguments (Philox is counter-based), so that a run which was cut
+    anywhere goes on with the numbers it would have had.
+    """
+    generator = np.random.Philox(key=np.array([seed, stream], np.uint64),
+                                 counter=np.array([0, update, 0, 0], np.uint64))
+    return generator.random_raw(count)
+
+
+def sample_rows(seed: int, update: int, batch_size: int, size: int) -> np.ndarray:
+    """Return the rows (batch_size,) int64 of one update, uniform over `size` transitions."""
+    fractions = (random_words(seed, 0, update, batch_size) >> np.uint64(11)) * 2.0**-53  # [0, 1)
+    return (fractions * size).astype(np.int64)
+
+
+def sample_dropout(seed: int, update: int, rate: float, batch_size: int, sizes) -> list:
+    """
+    Return a mask (batch_size, size) float32 for each of `sizes`: 0 or 1 / (share kept).
+
+    The rate is rounded to a multiple of 1/65536: 16 random bits decide on each unit.
+    """
+    kept = round((1 - rate) * 65536)
+    count = batch_size * sum(sizes)
+    bits = random_words(seed, 1, update, -(-count // 4)).view(np.uint16)[:count]
+    factors = (bits < kept) * np.float32(65536 / kept)
+    return [torch.from_numpy(part.reshape(batch_size, -1)) for part in
+            np.split(factors, np.cumsum([batch_size * size for size in sizes])[:-1])]

@@ -1,0 +1,101 @@
+"""The folder of a training run: its settings, its checkpoints and which of them is newest."""
+
+import contextlib
+import os
+from pathlib import Path
+import re
+
+import yaml
+
+from iql_ros.files import InputError, read_yaml, write_atomic
+
+_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+_STEP = re.compile(r'step_(\d+)\.safetensors')
+_KEPT = 3  # checkpoints beside the best
+
+
+def runs_folder() -> Path:
+    """Return $IQL_RUNS, by default ./runs."""
+    return Path(os.environ.get('IQL_RUNS') or 'runs')
+
+
+def default_name(settings: dict) -> str:
+    """Return the name of a run that was given none: after its dataset and algorithm."""
+    name = Path(str(settings['dataset'])).name.removesuffix('.hdf5').removesuffix('.h5')
+    return f'{name}_{settings.get("algorithm", "iql")}'
+
+
+class RunDirectory:
+    """`$IQL_RUNS` (default ./runs) / name; nothing is written before `create`."""
+
+    def __init__(self, name: str):
+        """
+        Name the run.
+
+        Raises:
+            InputError: for a name that is no plain folder name.
+
+        """
+        if not _NAME.fullmatch(name):
+            raise InputError(f'name: got {name!r}; allowed: letters, digits, ., - and _')
+        self.name = name
+        self.path = runs_folder() / name
+        self.best = self.path / 'checkpoints' / 'best.safetensors'
+
+    def check(self, settings: dict, resume: bool) -> None:
+        """
+        Refuse a run that is there already, or with `resume` one that is not, or not the same.
+
+        Raises:
+            InputError: naming the first key that differs.
+
+        """
+        there = self.path.is_dir() and any(self.path.iterdir())
+        if not resume:
+            if there:
+                raise InputError(f"run '{self.name}': {self.path} exists already; --resume goes "
+                                 'on with it, --name NAME starts another')
+            return
+        if not there:
+            raise InputError(f"run '{self.name}': {self.path} does not exist, so there is "
+                             'nothing to resume')
+        if (self.path / 'config.yaml').exists():
+            self._check_same(read_yaml(self.path / 'config.yaml'), settings)
+
+    def _check_same(self, theirs: dict, ours: dict) -> None:
+        for key in {**theirs, **ours}:
+            if theirs.get(key) != ours.get(key):
+                raise InputError(
+                    f"run '{self.name}': '{key}' is {theirs.get(key)!r} there and "
+                    f'{ours.get(key)!r} now; a run is resumed with its own settings')
+
+    def create(self, settings: dict) -> None:
+        """Make the folder, write config.yaml, and clear away what a killed run left half done."""
+        try:
+            self.best.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.path / 'config.yaml', yaml.safe_dump(settings, sort_keys=False))
+        except OSError as error:
+            raise InputError(f'{self.path}: cannot be written: {error.strerror}') from None
+        for folder in (self.path, self.best.parent):
+            for temporary in folder.glob('.*.*'):
+                temporary.unlink()
+
+    def latest(self) -> Path | None:
+        """Return the newest checkpoint, None when there is none yet."""
+        pointer = self.path / 'latest'
+        return pointer.resolve() if pointer.exists() else None
+
+    def checkpoint(self, step: int) -> Path:
+        """Return the file of a step's checkpoint."""
+        return self.path / 'checkpoints' / f'step_{step}.safetensors'
+
+    def publish(self, step: int) -> None:
+        """Make a step's checkpoint, which is on disk, the newest; forget all but the last few."""
+        temporary = self.path / '.latest.new'
+        temporary.symlink_to(self.checkpoint(step).relative_to(self.path))
+        os.replace(temporary, self.path / 'latest')
+        steps = sorted(int(match[1]) for match in map(
+            _STEP.fullmatch, os.listdir(self.best.parent)) if match)
+        for old in steps[:-_KEPT]:
+            with contextlib.suppress(FileNotFoundError):
+                self.checkpoint(old).unlink()

@@ -1,0 +1,51 @@
+"""Run a simulated robot behind the topics of its robot interface, in the namespace `sim`."""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown)
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+SHARE = Path(get_package_share_directory('iql_ros'))
+
+
+def start(context):
+    """Return the simulator, which nothing outside this machine or its namespace can hear."""
+    names = ('robot_config', 'env', 'lockstep', 'params_file')
+    given = {name: LaunchConfiguration(name).perform(context) for name in names}
+    parameters = {'lockstep': given['lockstep'] == 'true'}
+    if given['robot_config']:
+        parameters['robot_config'] = ParameterValue(given['robot_config'], value_type=str)
+    if given['env']:
+        parameters['env_id'] = ParameterValue(given['env'], value_type=str)
+    return [
+        SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
+        Node(
+            package='iql_ros', executable='sim_node', name='sim_node', namespace='sim',
+            parameters=[given['params_file'], parameters],
+            remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')],
+            output='screen', on_exit=Shutdown(reason='sim_node ended')),
+    ]
+
+
+def generate_launch_description():
+    """Declare the arguments."""
+    return LaunchDescription([
+        DeclareLaunchArgument(
+            'robot_config', default_value=str(SHARE / 'config' / 'robots' / 'diffbot.yaml'),
+            description='robot interface YAML: the topics to serve'),
+        DeclareLaunchArgument(
+            'env', default_value='',
+            description='Gymnasium id of the robot; empty: env_id of params_file'),
+        DeclareLaunchArgument(
+            'lockstep', default_value='false', choices=['true', 'false'],
+            description='true: a step a command, as fast as the machine allows'),
+        DeclareLaunchArgument(
+            'params_file', default_value=str(SHARE / 'config' / 'nodes.yaml'),
+            description='parameters of the nodes'),
+        OpaqueFunction(function=start),
+    ])

@@ -1,0 +1,46 @@
+"""Train on a dataset or on recordings; without arguments on the sample recording."""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+SHARE = Path(get_package_share_directory('iql_ros'))
+ARGUMENTS = {
+    'dataset': ('', 'Minari dataset, by id or folder'),
+    'bag': ('', 'recording to convert and train on, instead of a dataset; needs robot_config'),
+    'config': (str(SHARE / 'config' / 'iql' / 'robot.yaml'), 'settings of the learner, YAML'),
+    'robot_config': ('', 'robot interface YAML'),
+    'name': ('', 'of the run, which lands in $IQL_RUNS/NAME; empty: made up'),
+    'params_file': (str(SHARE / 'config' / 'nodes.yaml'), 'parameters of the node'),
+}
+
+
+def start(context):
+    """Return the training node, on the sample when no data is named."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    parameters_file = given.pop('params_file')
+    sample = not given['dataset'] and not given['bag']
+    if sample:
+        given['bag'] = str(SHARE / 'share' / 'diffbot_recording')
+        given['robot_config'] = (
+            given['robot_config'] or str(SHARE / 'config' / 'robots' / 'diffbot.yaml'))
+    parameters = {
+        name: ParameterValue(value, value_type=str) for name, value in given.items() if value}
+    quiet = SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    node = Node(
+        package='iql_ros', executable='train_node', name='train_node',
+        parameters=[parameters_file, parameters], output='screen', emulate_tty=True)
+    return [quiet, node] if sample else [node]
+
+
+def generate_launch_description():
+    """Declare the arguments."""
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()]
+    return LaunchDescription([*arguments, OpaqueFunction(function=start)])

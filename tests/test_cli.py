@@ -1,0 +1,217 @@
+"""Tests for cli.py and commands.py."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from iql_ros import cli
+from iql_ros.datasets import load_dataset
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    """Give every test its own working folder, Minari root and runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path / 'minari'))
+    monkeypatch.setenv('IQL_RUNS', str(tmp_path / 'runs'))
+    return tmp_path
+
+
+def flat_file(path='a.hdf5', steps=40, high=1.0, **changes):
+    """Write four episodes in the shape of Pendulum-v1's data."""
+    rng = np.random.default_rng(0)
+    contents = {'observations': rng.normal(size=(steps, 3)).astype(np.float32),
+                'actions': np.linspace(-high, high, steps, dtype=np.float32)[:, None],
+                'rewards': rng.normal(size=steps), 'terminals': np.zeros(steps, bool),
+                'timeouts': np.arange(1, steps + 1) % 10 == 0, **changes}
+    with h5py.File(path, 'w') as file:
+        for name, values in contents.items():
+            file[name] = values
+    return path
+
+
+def files_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob('*'))
+
+
+def run(*arguments):
+    """Run the command in a process of its own."""
+    return subprocess.run([sys.executable, '-m', 'iql_ros.cli', *arguments],
+                          capture_output=True, text=True, timeout=120)
+
+
+def test_help_names_the_commands_and_each_help_has_an_example(capsys):
+    for arguments, text in ((['--help'], 'evaluate'), (['convert', '--help'], 'example:'),
+                            (['inspect', '--help'], 'example:'),
+                            (['train', '--help'], 'example:'),
+                            (['evaluate', '--help'], 'example:')):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == 0
+        assert text in capsys.readouterr().out
+
+
+def test_the_help_needs_no_heavy_import():
+    code = ('import sys\nfrom iql_ros import cli\ntry:\n    cli.main(["--help"])\n'
+            'except SystemExit:\n    pass\n'
+            'print(sorted({"torch", "h5py", "minari", "gymnasium"} & set(sys.modules)))')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == '[]'
+
+
+def test_a_file_is_converted_and_inspected(capsys):
+    flat_file(high=1.05)
+    assert cli.main(['convert', 'a.hdf5', '--dataset', 'test/a-v0']) == 0
+    out = capsys.readouterr().out
+    assert 'test/a-v0: 36 transitions in 4 episodes, 3 observation and 1 action values' in out
+    assert 'of the action values lie outside of their range: clipped' in out
+    assert 'note: 4 steps left out' in out
+    assert cli.main(['inspect', 'test/a-v0']) == 0
+    assert '36 in 4 episodes' in capsys.readouterr().out
+    assert cli.main(['inspect', 'a.hdf5', '--action-low', '-2', '--action-high', '3']) == 0
+    assert '-1 and +1 mean [-2, 3]' in capsys.readouterr().out
+
+
+def test_train_resume_inspect_and_evaluate_follow_each_other(workplace, capsys):
+    flat_file()
+    train = ['train', '--dataset', 'a.hdf5', '--action-low', '-2', '--action-high', '2',
+             '--set', 'updates=4', '--set', 'hidden_dims=[8, 8]', '--set', 'batch_size=8']
+    assert cli.main(train) == 0
+    assert 'note: 4 steps left out' in capsys.readouterr().out
+    folder = workplace / 'runs' / 'a_iql'
+    settings = yaml.safe_load((folder / 'config.yaml').read_text())
+    assert settings['updates'] == 4 and settings['hidden_dims'] == [8, 8]
+    assert 'data:image/png' in (folder / 'report.html').read_text()
+    assert cli.main(['train', '--resume', '--name', 'a_iql']) == 0
+    capsys.readouterr()
+    assert cli.main(['inspect', 'runs/a_iql']) == 0
+    out = capsys.readouterr().out
+    assert 'algorithm' in out and 'step_4.safetensors' in out and 'unbound' in out
+    evaluate = ['evaluate', 'runs/a_iql', '--env', 'Pendulum-v1', '--episodes', '2', '--seed', '7']
+    assert cli.main([*evaluate, '--csv', 'results.csv']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(':')[0] for line in lines] == ['episode 0', 'episode 1', '2 episodes']
+    header, *rows = (workplace / 'results.csv').read_text().splitlines()
+    assert header.startswith('episode,seed,return,length')
+    assert [row.split(',')[:2] for row in rows] == [['0', '7'], ['1', '8']]
+
+
+def test_a_setting_of_the_config_file_gives_way_to_the_options(workplace):
+    flat_file()
+    (workplace / 'mine.yaml').write_text(
+        'updates: 2\nbatch_size: 8\nhidden_dims: [4]\nalgorithm: bc\nname: mine\nseed: 1\n')
+    assert cli.main(['train', '--dataset', 'a.hdf5', '--config', 'mine.yaml',
+                     '--set', 'seed=2']) == 0
+    settings = yaml.safe_load((workplace / 'runs' / 'mine' / 'config.yaml').read_text())
+    assert (settings['seed'], settings['algorithm'], settings['updates']) == (2, 'bc', 2)
+
+
+BAD_INPUTS = [
+    ([], 'required: COMMAND'),
+    (['fly'], "invalid choice: 'fly'"),
+    (['convert', 'a.hdf5'], 'required: --dataset'),
+    (['convert', 'a.hdf5', '--dataset', 'a'], "dataset id 'a': expected NAME/x-v0"),
+    (['convert', 'absent.h5', '--dataset', 'test/a-v0'], 'absent.h5: no such file'),
+    (['convert', 'wide.hdf5', '--dataset', 'test/a-v0'], '--env ID or --action-low'),
+    (['convert', 'nan.hdf5', '--dataset', 'test/a-v0'], 'rewards of episode 1, row 2: got nan'),
+    (['convert', 'cut.hdf5', '--dataset', 'test/a-v0'], 'cut.hdf5: cannot be read as HDF5'),
+    (['convert', 'a.hdf5', 'nan.hdf5', '--dataset', 'test/a-v0'], 'is converted alone'),
+    (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--env', 'Pendulm-v1'], 'Pendulum-v1'),
+    (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--env', 'MountainCarContinuous-v0'],
+     'has 3 observation and 1 action values; MountainCarContinuous-v0 has 2 and 1'),
+    (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--action-low', 'x'], 'invalid float value'),
+    (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--action-low', '0', '0',
+      '--action-high', '1'], '--action-low: got 2 values; expected 1 or 1'),
+    (['convert', 'a_bag', '--dataset', 'test/a-v0'], 'a_bag: bags need --robot-config'),
+    (['inspect', 'cut.hdf5'], 'cannot be read as HDF5'),
+    (['inspect', 'test/absent-v0'], "unknown dataset 'test/absent-v0'"),
+    (['inspect', 'text.safetensors'], 'text.safetensors: is not a checkpoint'),
+    (['train'], '--dataset ID is missing'),
+    (['train', '--dataset', 'cut.hdf5'], 'cannot be read as HDF5'),
+    (['train', '--dataset', 'a.hdf5', '--set', 'expectil=0.8'], "did you mean 'expectile'"),
+    (['train', '--dataset', 'a.hdf5', '--set', 'expectile=high'], "got 'high'; expected float"),
+    (['train', '--dataset', 'a.hdf5', '--set', 'expectile=1.5'], '0 < expectile < 1'),
+    (['train', '--dataset', 'a.hdf5', '--set', 'expectile'], 'expected KEY=VALUE'),
+    (['train', '--dataset', 'a.hdf5', '--config', 'robt'], "did you mean 'robot'"),
+    (['train', '--dataset', 'a.hdf5', '--config', 'absent.yaml'], 'absent.yaml: cannot be read'),
+    (['train', '--dataset', 'a.hdf5', '--name', '../x'], "name: got '../x'"),
+    (['train', '--dataset', 'a.hdf5', '--resume'], 'nothing to resume'),
+    (['train', '--resume', '--name', 'absent'], "run 'absent': .* nothing to resume"),
+    (['train', '--resume'], '--dataset ID is missing'),
+    (['train', '--dataset', 'a.hdf5', '--env', 'Absent-v0'], 'Absent-v0'),
+    (['train', '--dataset', 'a.hdf5', '--robot-config', 'absent.yaml'], 'absent.yaml: cannot be'),
+    (['evaluate', 'text.safetensors', '--env', 'Pendulum-v1'], 'is not a checkpoint'),
+    (['evaluate', 'absent', '--env', 'Pendulum-v1'], 'absent: cannot be read'),
+    (['evaluate', 'absent', '--env', 'Pendulum-v1', '--episodes', '0'], 'expected 1 or more'),
+    (['evaluate', 'absent', '--env', 'Pendulum-v1', '--csv', 'no/a.csv'], 'folder does not exist'),
+]
+
+
+@pytest.mark.parametrize('arguments, message', BAD_INPUTS,
+                         ids=[' '.join(arguments) or 'nothing' for arguments, _ in BAD_INPUTS])
+def test_bad_input_ends_with_one_line_and_code_2_and_nothing_written(workplace, capsys,
+                                                                     arguments, message):
+    flat_file()
+    flat_file('wide.hdf5', high=3.0)
+    flat_file('nan.hdf5', rewards=np.where(np.arange(40) == 12, np.nan, 1.0))
+    (workplace / 'cut.hdf5').write_bytes((workplace / 'a.hdf5').read_bytes()[:2500])
+    (workplace / 'text.safetensors').write_text('not a checkpoint')
+    before = files_in(workplace)
+    try:
+        code = cli.main(arguments)
+    except SystemExit as ended:  # argparse's own
+        code = ended.code
+    error = capsys.readouterr().err
+    assert code == 2
+    assert re.search(message, error) and error.count('\n') == 1
+    assert error.startswith('iql-ros')
+    assert set(files_in(workplace)) - set(before) <= {'minari'}
+
+
+def test_the_process_ends_with_code_2_and_no_traceback():
+    done = run('inspect', 'absent.h5')
+    assert done.returncode == 2
+    assert done.stderr == 'iql-ros: error: absent.h5: no such file\n' and done.stdout == ''
+
+
+def test_ctrl_c_saves_and_ends_with_one_line(workplace):
+    flat_file()
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'iql_ros.cli', 'train', '--dataset', 'a.hdf5', '--name', 'long',
+         '--set', 'updates=1000000', '--set', 'log_every=50', '--set', 'hidden_dims=[8]'],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics = workplace / 'runs' / 'long' / 'metrics.csv'
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and metrics.read_text().count('\n') > 2):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines()[-1] == 'iql-ros: interrupted' and 'Traceback' not in error
+    assert '--resume' in out
+    assert (workplace / 'runs' / 'long' / 'latest').exists()
+
+
+def test_a_bug_is_no_input_error(monkeypatch):
+    monkeypatch.setattr('iql_ros.datasets.read_flat', lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(['inspect', 'a.hdf5'])
+
+
+def test_provenance_of_a_converted_file_names_it(workplace):
+    flat_file()
+    cli.main(['convert', 'a.hdf5', '--dataset', 'test/a-v0'])
+    metadata = json.loads((workplace / 'minari/test/a-v0/data/metadata.json').read_text())
+    assert json.loads(metadata['iql_ros'])['sources'][0]['file'] == 'a.hdf5'
+    assert load_dataset('test/a-v0').robot_config is None
+    assert os.environ['MINARI_DATASETS_PATH'] == str(workplace / 'minari')

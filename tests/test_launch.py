@@ -1,0 +1,134 @@
+"""Tests for the launch files and config/nodes.yaml."""
+
+import ast
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.launch_recorder import record
+
+ROOT = Path(__file__).resolve().parents[1]
+DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
+DIFFBOT = str(ROOT / 'config' / 'robots' / 'diffbot.yaml')
+HOPPER = str(ROOT / 'config' / 'robots' / 'hopper.yaml')
+LAUNCH_FILES = sorted(path.name for path in (ROOT / 'launch').glob('*.launch.py'))
+NODES = ('policy_node', 'sim_node', 'train_node')
+
+
+@pytest.fixture(autouse=True)
+def discovery(monkeypatch):
+    monkeypatch.setenv(DISCOVERY, 'as it was')
+
+
+def nodes_yaml(node):
+    content = yaml.safe_load((ROOT / 'config' / 'nodes.yaml').read_text())
+    return content[f'/**/{node}']['ros__parameters']
+
+
+def declared_parameters(node):
+    """Return name -> default of the node's parameter table, read without importing rclpy."""
+    tree = ast.parse((ROOT / 'iql_ros' / 'nodes' / f'{node}.py').read_text())
+    rows = [call for call in ast.walk(tree)
+            if isinstance(call, ast.Call) and getattr(call.func, 'id', None) == 'Parameter']
+    return {row.args[0].value: ast.literal_eval(row.args[1]) for row in rows}
+
+
+@pytest.mark.parametrize('file_name', LAUNCH_FILES)
+def test_without_arguments_every_node_and_file_named_exists(monkeypatch, file_name):
+    recording = record(monkeypatch, file_name)
+    assert recording.nodes
+    for node in recording.nodes:
+        assert node['package'] == 'iql_ros'
+        assert node['name'] == node['executable']
+        assert (ROOT / 'iql_ros' / 'nodes' / f'{node["executable"]}.py').is_file()
+        paths = [*node['files'], *(value for value in node['values'].values()
+                                   if isinstance(value, str) and os.sep in value)]
+        assert paths and [path for path in paths if not Path(path).exists()] == []
+
+
+@pytest.mark.parametrize('file_name', LAUNCH_FILES)
+def test_launch_files_set_only_parameters_that_the_nodes_declare(monkeypatch, file_name):
+    for node in record(monkeypatch, file_name).nodes:
+        declared = {**declared_parameters(node['executable']), 'use_sim_time': False}
+        kinds = {name: type(value) for name, value in node['values'].items()}
+        assert kinds == {name: type(declared.get(name)) for name in kinds}
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_nodes_yaml_lists_the_declared_parameters_with_their_defaults(node):
+    assert nodes_yaml(node) == declared_parameters(node)
+
+
+@pytest.mark.parametrize('file_name', LAUNCH_FILES)
+def test_launch_files_stay_short(file_name):
+    assert len((ROOT / 'launch' / file_name).read_text().splitlines()) <= 60
+
+
+@pytest.mark.parametrize('file_name', ['deploy.launch.py', 'sim.launch.py'])
+def test_what_is_simulated_stays_in_its_namespace_and_on_this_machine(monkeypatch, file_name):
+    for node in record(monkeypatch, file_name).nodes:
+        assert node['namespace'] == 'sim'
+        assert set(node['remappings']) == {('/clock', 'clock'), ('/diagnostics', 'diagnostics')}
+    assert os.environ[DISCOVERY] == 'LOCALHOST'
+
+
+def test_deploy_runs_the_shipped_policy_in_simulation(monkeypatch):
+    simulator, policy = record(monkeypatch, 'deploy.launch.py').nodes
+    assert (simulator['executable'], policy['executable']) == ('sim_node', 'policy_node')
+    assert policy['values'] == {
+        'checkpoint': str(ROOT / 'share' / 'diffbot.safetensors'), 'robot_config': DIFFBOT,
+        'autostart': True, 'lockstep': False, 'use_sim_time': True}
+
+
+def test_deploy_hands_robot_environment_and_lockstep_to_the_simulator(monkeypatch):
+    simulator, policy = record(
+        monkeypatch, 'deploy.launch.py', robot_config=HOPPER, env='Hopper-v5', lockstep='true',
+        checkpoint='/somewhere/hopper.safetensors', device='cpu').nodes
+    assert simulator['values'] == {'robot_config': HOPPER, 'env_id': 'Hopper-v5', 'lockstep': True}
+    assert policy['values']['lockstep'] is True
+    assert policy['values']['robot_config'] == HOPPER
+    assert policy['values']['checkpoint'] == '/somewhere/hopper.safetensors'
+    assert policy['values']['device'] == 'cpu'
+
+
+def test_a_real_robot_gets_no_simulator_no_namespace_and_no_autostart(monkeypatch):
+    node, = record(monkeypatch, 'deploy.launch.py', robot='real', robot_config=DIFFBOT,
+                   lockstep='true').nodes
+    assert node['executable'] == 'policy_node'
+    assert node['namespace'] == '' and node['remappings'] == []
+    assert node['values']['autostart'] is False
+    assert node['values']['lockstep'] is False
+    assert node['values']['use_sim_time'] is False
+    assert os.environ[DISCOVERY] == 'as it was'
+
+
+def test_a_real_robot_is_refused_without_its_robot_config(monkeypatch):
+    with pytest.raises(RuntimeError, match='robot:=real needs robot_config:=YAML'):
+        record(monkeypatch, 'deploy.launch.py', robot='real')
+
+
+def test_a_robot_that_is_neither_sim_nor_real_is_refused(monkeypatch):
+    with pytest.raises(RuntimeError, match='hardware'):
+        record(monkeypatch, 'deploy.launch.py', robot='hardware', robot_config=DIFFBOT)
+
+
+def test_train_takes_the_sample_recording_when_no_data_is_named(monkeypatch):
+    node, = record(monkeypatch, 'train.launch.py').nodes
+    assert node['values'] == {
+        'bag': str(ROOT / 'share' / 'diffbot_recording'), 'robot_config': DIFFBOT,
+        'config': str(ROOT / 'config' / 'iql' / 'robot.yaml')}
+    assert os.environ[DISCOVERY] == 'LOCALHOST'
+
+
+def test_train_never_reads_the_users_data_by_the_samples_robot(monkeypatch):
+    node, = record(monkeypatch, 'train.launch.py', dataset='mine/robot-v0', name='first').nodes
+    assert node['values']['dataset'] == 'mine/robot-v0' and node['values']['name'] == 'first'
+    assert 'bag' not in node['values'] and 'robot_config' not in node['values']
+    assert os.environ[DISCOVERY] == 'as it was'
+
+
+def test_a_name_that_looks_like_a_number_stays_text(monkeypatch):
+    node, = record(monkeypatch, 'train.launch.py', dataset='mine/robot-v0', name='17').nodes
+    assert node['values']['name'] == '17'
