@@ -161,7 +161,8 @@ def deploy(checkpoint: Path, robot_config: Path, size: Size, results: Path) -> l
     try:
         policy = subprocess.run(
             node_command('policy_node', {
-                **common, 'checkpoint': checkpoint, 'device': 'cpu', 'episodes': size.episodes, 'results': results}),
+                **common, 'checkpoint': checkpoint, 'device': 'cpu',
+                'episodes': size.episodes, 'results': results}),
             env=environment, timeout=size.time_limit)
     except subprocess.TimeoutExpired:
         raise InputError(f'policy_node did not finish {size.episodes} episodes in '

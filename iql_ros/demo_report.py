@@ -30,7 +30,7 @@ def _task() -> list[str]:
     return [report.paragraph(
         'A two-wheeled robot is to drive onto a charging plate, within 10 cm of its centre, from '
         'anywhere in an arena of 3 x 3 m, in 20 s. Every tick of 0.2 s until then costs 1. It '
-        'sees its pose in the dock\'s frame and the speed of its wheels, and commands its '
+        'sees its pose in the frame of the dock and the speed of its wheels, and commands its '
         'velocity on cmd_vel.'), report.paragraph(
         'It has recordings to learn from: people who drive well from afar but never dock, people '
         'who dock but start beside the plate (well, hesitantly, or driving past it first), people '
@@ -73,8 +73,8 @@ def _bars(outcomes, recorded: float) -> str:
     ax.set(xlim=(0, 109), xlabel='episodes that end docked [%]')
     ax.grid(axis='y', visible=False)
     return report.figure_html(figure, f'{len(outcomes[0].results)} start poses all over the '
-                              'arena, the same for every policy; the recordings\' own episodes '
-                              'start where their drivers were asked to.')
+                              'arena, the same for every policy; the episodes of the '
+                              'recordings start where their drivers were asked to.')
 
 
 def _paths(outcomes, dataset, recording: dict) -> str:

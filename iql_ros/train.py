@@ -77,7 +77,7 @@ def settings_from_mapping(mapping: dict, where: str) -> tuple[TrainSettings, IQL
 
 
 def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | None = None,
-          resume: bool = False, on_progress=None, should_stop=None) -> Path:
+          resume: bool = False, on_progress=None, should_stop=None, should_save=None) -> Path:
     """
     Train until `settings.updates`, or until asked to stop; return the run's folder.
 
@@ -90,7 +90,8 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
         robot_config: Robot interface (YAML text) to bind to; None: the dataset's, if it has one.
         resume: Go on with the run of that name.
         on_progress: Called with (step, metrics) several times a second, in place of the bar.
-        should_stop: Asked as often.
+        should_stop: Asked as often; True ends the run.
+        should_save: Asked as often; True saves a checkpoint now.
 
     Raises:
         InputError: for settings, data or a run that cannot be used, or a diverged training.
@@ -123,7 +124,8 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
     trainer = _Trainer(settings, agent, buffer, run, evaluator,
                        functools.partial(save_checkpoint, agent=agent, **facts))
     with _first_interrupt() as interrupted:
-        trainer.run(on_progress, lambda: interrupted.is_set() or (should_stop and should_stop()))
+        trainer.run(on_progress, lambda: interrupted.is_set() or (should_stop and should_stop()),
+                    should_save)
     if interrupted.is_set() and agent.step < settings.updates:
         raise KeyboardInterrupt
     return run.path
@@ -177,7 +179,7 @@ class _Trainer:
         if run.best.exists():
             self._best_return = read_header(run.best)['evaluation']['return_mean']
 
-    def run(self, on_progress, stopped) -> None:
+    def run(self, on_progress, stopped, should_save) -> None:
         """Train to the end, or until `stopped()`; what was reached is saved."""
         agent, total = self._agent, self._settings.updates
         names = [*metric_names(agent.config), *(f'evaluation/{name}' for name in _EVALUATION)]
@@ -189,6 +191,8 @@ class _Trainer:
                 self._after_block(metrics)
                 if on_progress is not None:
                     on_progress(agent.step, metrics)
+                if should_save is not None and should_save():
+                    self._checkpoint()
             if self._saved_step != agent.step:
                 self._checkpoint()
             if agent.step < total:

@@ -97,7 +97,7 @@ def test_the_node_is_silent_unless_active_and_stops_when_it_leaves(graph, tmp_pa
     assert len(robot.commands) == count
 
 
-def test_the_docked_robot_ends_the_episode_and_the_reset_starts_the_next(graph, tmp_path, wait_for):
+def test_docking_ends_the_episode_and_the_reset_starts_the_next(graph, tmp_path, wait_for):
     robot, node = start(graph, tmp_path)
     node.begin()
     wait_for(lambda: 0.2 in robot.speeds(), what='a command')
