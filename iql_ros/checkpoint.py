@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,16 @@ from iql_ros import __version__
 from iql_ros.files import from_mapping, InputError, write_atomic
 from iql_ros.iql import IQLAgent, IQLConfig
 from iql_ros.networks import Actor, resolve_device
-from iql_ros.robot_interface import parse_robot_interface, RobotInterface
+from iql_ros.robot_interface import (
+    check_same_contract, parse_robot_interface, RobotInterface)
 
 FORMAT_VERSION = 1
 _HEADER = 'iql_ros'         # the metadata entry that holds the header's JSON
 _HEADER_SHA = 'iql_ros_sha256'  # and the one that holds its sha256
 _OPTIMISER = 'optimiser.'
+_KEYS = ('algorithm', 'config', 'training', 'robot_config', 'observation_kind', 'action_horizon',
+         'observation_dim', 'action_dim', 'dataset', 'reward_transform', 'evaluation', 'step',
+         'total_updates', 'seed', 'format_version', 'package_version', 'sha256')
 
 
 def save_checkpoint(path, agent: IQLAgent, *, training: dict, dataset: dict,
@@ -113,11 +118,14 @@ def _header(data: bytes, path) -> dict:
     if hashlib.sha256(text.encode()).hexdigest() != metadata.get(_HEADER_SHA):
         raise InputError(f'{path}: is damaged: its header is not the one that was written')
     header = json.loads(text)
-    if header['format_version'] > FORMAT_VERSION:
+    if header.get('format_version', math.inf) > FORMAT_VERSION:
         raise InputError(
-            f"{path}: format version is {header['format_version']} (written by iql_ros "
+            f"{path}: format version is {header.get('format_version')} (written by iql_ros "
             f"{header.get('package_version')}); iql_ros {__version__} reads up to "
             f'{FORMAT_VERSION}')
+    missing = [key for key in _KEYS if key not in header]
+    if missing:
+        raise InputError(f"{path}: its header lacks '{missing[0]}'; expected: {', '.join(_KEYS)}")
     return header
 
 
@@ -186,6 +194,27 @@ class Policy:
     def act(self, observation) -> np.ndarray:
         """Return the mean action (action_dim,) float64 in [-1, 1] of a raw observation (O,)."""
         return self._actor.act(observation)
+
+    def check_robot(self, interface: RobotInterface, where) -> None:
+        """
+        Refuse another robot; an unbound policy must have its dimensions and action range.
+
+        Raises:
+            InputError: naming `where` the policy comes from and the first thing that differs.
+
+        """
+        if self.interface is not None:
+            check_same_contract(interface, self.interface, where)
+            return
+        scaling, data = interface.action_scaling, self.header['dataset']
+        for what, theirs, ours in (
+                ('observation values', self.observation_dim, interface.observation_dim),
+                ('action values', self.action_dim, interface.action_dim),
+                ('action low', data['action_low'], scaling.low.tolist()),
+                ('action high', data['action_high'], scaling.high.tolist())):
+            if theirs != ours:
+                raise InputError(f"{where}: {what}: {theirs}; robot '{interface.robot}' has "
+                                 f'{ours}')
 
 
 def load_policy(path, device: str = 'auto') -> Policy:

@@ -131,7 +131,7 @@ def evaluate(options) -> None:
     policy = load_policy(_checkpoint_file(options.checkpoint), options.device)
     data = policy.header['dataset']
     scaling = ActionScaling(data['action_low'], data['action_high'])
-    interface = _interface_of(policy, scaling, options)
+    interface = _interface_of(policy, options)
     env = make_env(options.env)
     results = []
     for episode in range(options.episodes):
@@ -151,22 +151,13 @@ def evaluate(options) -> None:
         write_results(options.csv, results)
 
 
-def _interface_of(policy, scaling, options):
+def _interface_of(policy, options):
     """Return the interface whose gate applies: the local one once it fits, or the inner."""
-    from iql_ros.robot_interface import check_same_contract, load_robot_interface
+    from iql_ros.robot_interface import load_robot_interface
     if options.robot_config is None:
         return policy.interface
     interface = load_robot_interface(options.robot_config)
-    if policy.interface is not None:
-        check_same_contract(interface, policy.interface, options.checkpoint)
-        return interface
-    ours = [interface.observation_dim, *interface.action_scaling.low,
-            *interface.action_scaling.high]
-    theirs = [policy.observation_dim, *scaling.low, *scaling.high]
-    if ours != theirs:
-        raise InputError(f"robot '{interface.robot}': observation size, action low and high are "
-                         f'{[float(x) for x in ours]}; {options.checkpoint} has '
-                         f'{[float(x) for x in theirs]}')
+    policy.check_robot(interface, options.checkpoint)
     return interface
 
 

@@ -83,7 +83,7 @@ class RunDirectory:
     def latest(self) -> Path | None:
         """Return the newest checkpoint, None when there is none yet."""
         pointer = self.path / 'latest'
-        return pointer.resolve() if pointer.exists() else None
+        return pointer.resolve() if pointer.is_symlink() else None
 
     def checkpoint(self, step: int) -> Path:
         """Return the file of a step's checkpoint."""

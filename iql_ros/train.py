@@ -54,9 +54,10 @@ class TrainSettings:
         for name in ('updates', 'log_every', 'evaluation_episodes', 'checkpoint_every'):
             if getattr(self, name) < 1:
                 raise InputError(f'{name}: got {getattr(self, name)}; allowed: >= 1')
-        for name in ('seed', 'evaluate_every'):
-            if getattr(self, name) < 0:
-                raise InputError(f'{name}: got {getattr(self, name)}; allowed: >= 0')
+        if self.evaluate_every < 0:
+            raise InputError(f'evaluate_every: got {self.evaluate_every}; allowed: >= 0')
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f'seed: got {self.seed}; allowed: 0 to 2**63 - 1')
         if not 0 < self.best_episodes <= 1:
             raise InputError(f'best_episodes: got {self.best_episodes}; allowed: 0 < share <= 1')
 

@@ -21,7 +21,7 @@ from iql_ros.nodes.hosting import Parameter
 from iql_ros.nodes.real_time_loop import RealTimeLoop
 from iql_ros.nodes.reset_client import ResetClient
 from iql_ros.nodes.robot_bridge import RobotBridge
-from iql_ros.robot_interface import check_same_contract, load_robot_interface
+from iql_ros.robot_interface import load_robot_interface
 from iql_ros.task import Task
 
 PARAMETERS = (
@@ -148,16 +148,11 @@ class PolicyNode(LifecycleNode):
             raise InputError("parameter 'checkpoint' is empty; expected a checkpoint file")
         policy = load_policy(self._settings.checkpoint, self._settings.device)
         where = f"checkpoint '{self._settings.checkpoint}'"
-        if policy.interface is not None:
-            check_same_contract(interface, policy.interface, where)
-        for name in ('observation_dim', 'action_dim'):
-            ours, theirs = getattr(interface, name), getattr(policy, name)
-            if ours != theirs:
-                raise InputError(f'{where}: {name} is {theirs}; robot '
-                                 f"'{interface.robot}' has {ours}")
+        policy.check_robot(interface, where)
         scaling = interface.action_scaling
         policy.act([0.0] * interface.observation_dim)  # warm up
-        self.get_logger().info(f'{where} drives robot {interface.robot} on {policy.device}')
+        bound = '' if policy.interface else ', bound to it here: dimensions and range fit'
+        self.get_logger().info(f'{where} drives robot {interface.robot} on {policy.device}{bound}')
         return lambda observation: scaling.to_physical(policy.act(observation))
 
     def _make_entities(self) -> None:

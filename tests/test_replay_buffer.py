@@ -1,0 +1,77 @@
+"""Tests for replay_buffer.py."""
+
+import numpy as np
+import pytest
+
+from iql_ros.files import InputError
+from iql_ros.replay_buffer import (Batch, random_words, ReplayBuffer, sample_dropout,
+                                   sample_rows)
+
+ROWS = {'observations': np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]),
+        'actions': np.array([[0.1], [0.2], [0.3]]), 'rewards': np.array([1.0, 2.0, 3.0]),
+        'terminations': np.array([False, True, False]),
+        'next_observations': np.array([[2.0, 3.0], [9.0, 9.0], [6.0, 7.0]])}
+
+
+def test_a_batch_is_the_rows_asked_for_in_their_order():
+    batch = ReplayBuffer(**ROWS).batch(np.array([2, 0, 2]))
+    assert batch.observations.tolist() == [[4, 5], [0, 1], [4, 5]]
+    assert batch.actions.shape == (3, 1)
+    assert batch.rewards.tolist() == [3, 1, 3]
+    assert batch.next_observations.tolist() == [[6, 7], [2, 3], [6, 7]]
+
+
+def test_only_a_termination_masks():
+    assert ReplayBuffer(**ROWS).batch(np.arange(3)).masks.tolist() == [1, 0, 1]
+
+
+def test_the_buffer_is_float32_and_a_copy():
+    rows = {name: values.copy() for name, values in ROWS.items()}
+    buffer = ReplayBuffer(**rows)
+    rows['rewards'][:] = 77
+    batch = buffer.batch(np.arange(3))
+    assert {str(getattr(batch, name).dtype) for name in Batch._fields} == {'torch.float32'}
+    assert batch.rewards.tolist() == [1, 2, 3]
+    assert (buffer.size, buffer.observation_dim, buffer.action_dim) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(('name', 'values', 'message'), [
+    ('rewards', np.array([1.0, np.nan, 3.0]), r'rewards\[1\] is nan; expected finite'),
+    ('actions', np.array([[0.1], [0.2], [np.inf]]), r'actions\[2\] is \[inf\]'),
+    ('actions', np.array([0.1, 0.2, 0.3]), r'actions: got shape \(3,\)'),
+    ('observations', np.zeros((2, 2)), r'observations: got shape \(2, 2\).* 3 rewards'),
+    ('rewards', np.zeros(0), 'the data holds no transition')])
+def test_unfit_arrays_are_refused_by_name(name, values, message):
+    with pytest.raises(InputError, match=message):
+        ReplayBuffer(**{**ROWS, name: values})
+
+
+def test_random_words_are_a_function_of_seed_stream_and_update():
+    words = random_words(1, 0, 5, 8)
+    assert words.tolist() == random_words(1, 0, 5, 8).tolist()
+    others = [random_words(*key, 8).tolist() for key in ((2, 0, 5), (1, 1, 5), (1, 0, 6))]
+    assert words.tolist() not in others
+    assert random_words(1, 0, 5, 4).tolist() == words[:4].tolist()
+
+
+def test_rows_are_uniform_over_the_buffer():
+    rows = np.concatenate([sample_rows(3, update, 250, 7) for update in range(40)])
+    assert rows.dtype == np.int64 and rows.min() == 0 and rows.max() == 6
+    counts = np.bincount(rows)  # of 10,000; the standard deviation is 35
+    assert np.abs(counts - 10_000 / 7).max() < 5 * 35
+
+
+def test_no_row_is_ever_beyond_the_end():
+    for size in (1, 3, 2**20 + 1):
+        assert sample_rows(0, 0, 4096, size).max() < size
+
+
+def test_dropout_keeps_the_expectation():
+    masks = sample_dropout(0, 4, 0.25, 128, (64, 32))
+    assert [tuple(mask.shape) for mask in masks] == [(128, 64), (128, 32)]
+    for mask in masks:
+        assert sorted(set(mask.flatten().tolist())) == [0.0, pytest.approx(4 / 3)]
+        assert mask.mean() == pytest.approx(1, abs=0.05)
+    again = sample_dropout(0, 4, 0.25, 128, (64, 32))
+    assert all((one == two).all() for one, two in zip(masks, again))
+    assert not (sample_dropout(0, 5, 0.25, 128, (64, 32))[0] == masks[0]).all()
