@@ -72,7 +72,7 @@ def bag_dataset(bag, interface: RobotInterface) -> str:
 
     """
     dataset_id = f'{interface.robot}/{Path(bag).resolve().name}-v0'
-    if not find_dataset_folder(dataset_id):
+    if not _folder_of(dataset_id):
         convert_bags([bag], dataset_id, interface)
         return dataset_id
     made = read_minari(dataset_id).metadata.get('iql_ros', {})
@@ -83,7 +83,7 @@ def bag_dataset(bag, interface: RobotInterface) -> str:
     return dataset_id
 
 
-def find_dataset_folder(dataset_id: str) -> Path | None:
+def _folder_of(dataset_id: str) -> Path | None:
     """Return the folder of a dataset id, None where there is none."""
     try:
         return find_dataset(dataset_id)
