@@ -7,6 +7,7 @@ import numpy as np
 from iql_ros.datasets import Dataset
 from iql_ros.files import InputError
 from iql_ros.robot_interface import check_same_contract, parse_robot_interface, RobotInterface
+from iql_ros.task import read_task
 
 
 def bind(dataset: Dataset, robot_config: str | None, discount: float) -> RobotInterface | None:
@@ -57,7 +58,7 @@ def _text(value) -> str:
 
 def _warn_if_failing_pays(dataset: Dataset, interface: RobotInterface, discount: float) -> None:
     """Warn when ending in failure beats the worst that going on can cost."""
-    failure = interface.task.get('failure_reward', 0.0)
+    failure = read_task(interface).failure_reward
     costs = dataset.rewards.max() <= 0  # where rewards are earned, nobody flees from them
     lowest = float(dataset.rewards.min())
     if ('failure_reward' in interface.task or costs) and failure * (1 - discount) > lowest + 1e-9:

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,7 @@ from iql_ros.robot_interface import (
     check_same_contract, parse_robot_interface, RobotInterface)
 
 FORMAT_VERSION = 1
-_HEADER = 'iql_ros'         # the metadata entry that holds the header's JSON
-_HEADER_SHA = 'iql_ros_sha256'  # and the one that holds its sha256
+_HEADER = 'iql_ros'  # the one metadata entry: the header's JSON
 _OPTIMISER = 'optimiser.'
 _KEYS = ('algorithm', 'config', 'training', 'robot_config', 'observation_kind', 'action_horizon',
          'observation_dim', 'action_dim', 'dataset', 'reward_transform', 'evaluation', 'step',
@@ -67,16 +65,25 @@ def strip_checkpoint(source, target) -> None:
 
 
 def _write(path, header: dict, tensors: dict) -> None:
-    header = {**header, 'format_version': FORMAT_VERSION, 'package_version': __version__,
-              'sha256': hashlib.sha256(_tensor_bytes(save(tensors))).hexdigest()}
-    text = json.dumps(header)
-    metadata = {_HEADER: text, _HEADER_SHA: hashlib.sha256(text.encode()).hexdigest()}
-    write_atomic(path, save(tensors, metadata))
+    header = {**header, 'format_version': FORMAT_VERSION, 'package_version': __version__}
+    table, tensor_bytes = _parts(save(tensors))
+    header['sha256'] = _digest(header, table, tensor_bytes)
+    write_atomic(path, save(tensors, {_HEADER: json.dumps(header)}))
 
 
-def _tensor_bytes(data: bytes) -> memoryview:
-    """Return the part of a safetensors file that follows its own header."""
-    return memoryview(data)[8 + int.from_bytes(data[:8], 'little'):]
+def _parts(data: bytes) -> tuple[dict, memoryview]:
+    """Return the table at the head of a safetensors file, and the tensors' bytes."""
+    start = 8 + int.from_bytes(data[:8], 'little')
+    return json.loads(data[8:start]), memoryview(data)[start:]
+
+
+def _digest(header: dict, table: dict, tensor_bytes) -> str:
+    """Return the sha256 of everything but itself: header, names and shapes, tensor bytes."""
+    said = [{key: value for key, value in header.items() if key != 'sha256'},
+            {name: entry for name, entry in table.items() if name != '__metadata__'}]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    digest.update(tensor_bytes)
+    return digest.hexdigest()
 
 
 def read_header(path) -> dict:
@@ -96,41 +103,32 @@ def _read(path) -> tuple[dict, dict]:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f'{path}: cannot be read: {error.strerror}') from None
-    header = _header(data, path)
-    if hashlib.sha256(_tensor_bytes(data)).hexdigest() != header.get('sha256'):
-        raise InputError(f'{path}: is damaged: its tensors are not those that were written')
+    try:
+        table, tensor_bytes = _parts(data)
+        metadata = table.get('__metadata__', {})
+        header = json.loads(metadata[_HEADER]) if _HEADER in metadata else None
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        raise InputError(f'{path}: is not a checkpoint, or a damaged one; expected a '
+                         '.safetensors file written by iql_ros') from None
+    _check_header(header, path)
+    if _digest(header, table, tensor_bytes) != header['sha256']:
+        raise InputError(f'{path}: is damaged: its sha256 is not the one in its header')
     try:
         return header, load(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise InputError(f'{path}: is damaged: {_one_line(error)}') from None
+        raise InputError(f'{path}: is damaged: {" ".join(str(error).split())}') from None
 
 
-def _header(data: bytes, path) -> dict:
-    length = int.from_bytes(data[:8], 'little')
-    try:
-        metadata = json.loads(data[8:8 + length]).get('__metadata__')
-    except (ValueError, AttributeError):
-        raise InputError(f'{path}: is not a checkpoint, or a damaged one; expected a '
-                         '.safetensors file written by iql_ros') from None
-    if not isinstance(metadata, dict) or _HEADER not in metadata:
+def _check_header(header, path) -> None:
+    if not isinstance(header, dict):
         raise InputError(f'{path}: is not a checkpoint of iql_ros, but another safetensors file')
-    text = metadata[_HEADER]
-    if hashlib.sha256(text.encode()).hexdigest() != metadata.get(_HEADER_SHA):
-        raise InputError(f'{path}: is damaged: its header is not the one that was written')
-    header = json.loads(text)
-    if header.get('format_version', math.inf) > FORMAT_VERSION:
-        raise InputError(
-            f"{path}: format version is {header.get('format_version')} (written by iql_ros "
-            f"{header.get('package_version')}); iql_ros {__version__} reads up to "
-            f'{FORMAT_VERSION}')
+    version = header.get('format_version')
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise InputError(f'{path}: format version is {version!r}; iql_ros {__version__} reads up '
+                         f'to {FORMAT_VERSION}')
     missing = [key for key in _KEYS if key not in header]
     if missing:
         raise InputError(f"{path}: its header lacks '{missing[0]}'; expected: {', '.join(_KEYS)}")
-    return header
-
-
-def _one_line(error) -> str:
-    return ' '.join(str(error).split())
 
 
 def _check_finite(tensors: dict, path) -> None:

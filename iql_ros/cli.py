@@ -1,6 +1,7 @@
 """The `iql-ros` command: its sub-commands, their options, and how they end."""
 
 import argparse
+import os
 import sys
 
 from iql_ros import __version__, commands
@@ -21,6 +22,13 @@ def main(arguments=None) -> int:
         options.run(options)
     except InputError as error:
         print(f'iql-ros: error: {error}', file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever read our output (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # a disk, a folder or a name that the system refuses
+        place = f'{error.filename}: ' if error.filename else ''
+        print(f'iql-ros: error: {place}{error.strerror or error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('iql-ros: interrupted', file=sys.stderr)
@@ -121,7 +129,7 @@ def _add_evaluate(subparsers) -> None:
                         help="a .safetensors file, or a run's folder (its newest)")
     parser.add_argument('--env', required=True, metavar='ID', help='Gymnasium environment')
     parser.add_argument('--episodes', type=_count, default=10, metavar='N')
-    parser.add_argument('--seed', type=int, default=0, metavar='S',
+    parser.add_argument('--seed', type=_seed, default=0, metavar='S',
                         help='of the first episode; the next takes S + 1')
     parser.add_argument('--csv', metavar='FILE', help='write a row an episode')
     parser.add_argument('--robot-config', metavar='YAML',
@@ -143,14 +151,21 @@ def _add_demo(subparsers) -> None:
         'The whole loop on the sample recording: convert, train, evaluate, deploy, report.',
         'iql-ros demo')
     parser.add_argument('--smoke', action='store_true', help='all of it, with little training')
-    parser.add_argument('--seed', type=int, default=0, metavar='S', help='of the training')
+    parser.add_argument('--seed', type=_seed, default=0, metavar='S', help='of the training')
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f'got {text}; expected 1 or more')
-    return count
+    return _whole(text, 1, '1 or more')
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, '0 or more')
+
+
+def _whole(text: str, lowest: int, allowed: str) -> int:
+    if not text.isdecimal() or int(text) < lowest:
+        raise argparse.ArgumentTypeError(f'got {text}; expected a whole number, {allowed}')
+    return int(text)
 
 
 if __name__ == '__main__':

@@ -4,7 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-from iql_ros.files import InputError, parse_yaml, read_text, read_yaml, share_folder, unknown_name
+from iql_ros.files import (
+    check_new_file, InputError, parse_yaml, read_yaml, share_folder, unknown_name)
 
 
 def convert(options) -> None:
@@ -12,6 +13,9 @@ def convert(options) -> None:
     from iql_ros.robot_interface import load_robot_interface
     first = options.sources[0]
     if any(path.endswith(('.hdf5', '.h5')) for path in options.sources):
+        if options.robot_config is not None or options.namespace is not None:
+            raise InputError(f'{first}: --robot-config and --namespace are for bags; training '
+                             'binds a policy to a robot (iql-ros train --robot-config YAML)')
         if len(options.sources) > 1:
             raise InputError(f'{first}: an HDF5 file is converted alone; got '
                              f'{len(options.sources)} sources')
@@ -71,7 +75,9 @@ def train(options) -> None:
     from iql_ros.run_directory import RunDirectory
     settings, config = training.settings_from_mapping(_settings(options),
                                                       options.config or 'the settings')
-    robot_config = options.robot_config and read_text(options.robot_config)
+    robot_config = None
+    if options.robot_config is not None:
+        robot_config = _load_robot(options.robot_config).text
     latest = RunDirectory(settings.name).latest() if options.resume else None
     if latest and not robot_config:
         robot_config = read_header(latest)['robot_config']
@@ -126,8 +132,8 @@ def evaluate(options) -> None:
     from iql_ros.evaluate import evaluate_policy, summary, write_results
     from iql_ros.robot_interface import ActionScaling
     from iql_ros.safety import Gate
-    if options.csv and not Path(options.csv).resolve().parent.is_dir():
-        raise InputError(f'--csv {options.csv}: its folder does not exist')
+    if options.csv is not None:
+        check_new_file(options.csv, '--csv')
     policy = load_policy(_checkpoint_file(options.checkpoint), options.device)
     data = policy.header['dataset']
     scaling = ActionScaling(data['action_low'], data['action_high'])
@@ -153,16 +159,26 @@ def evaluate(options) -> None:
 
 def _interface_of(policy, options):
     """Return the interface whose gate applies: the local one once it fits, or the inner."""
-    from iql_ros.robot_interface import load_robot_interface
     if options.robot_config is None:
         return policy.interface
-    interface = load_robot_interface(options.robot_config)
+    interface = _load_robot(options.robot_config)
     policy.check_robot(interface, options.checkpoint)
+    return interface
+
+
+def _load_robot(path: str):
+    """Read a robot's YAML, its task checked too, whose functions need not be on this machine."""
+    from iql_ros.robot_interface import load_robot_interface
+    from iql_ros.task import read_task
+    interface = load_robot_interface(path)
+    read_task(interface)
     return interface
 
 
 def benchmark(options) -> None:
     import runpy
+    if options.json is not None:
+        check_new_file(options.json, '--json')
     script = runpy.run_path(str(share_folder() / 'benchmarks' / 'updates.py'))
     script['main'](['--json', options.json] if options.json else [])
 

@@ -3,7 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from iql_ros.datasets import Dataset, load_dataset, read_recording, to_transitions
+from iql_ros.datasets import (
+    check_environment, Dataset, load_dataset, read_recording, to_transitions)
 from iql_ros.files import InputError
 from iql_ros.minari_store import find_dataset, read_minari, Recording
 from iql_ros.minari_writer import check_new_id, source_files, write_minari
@@ -25,12 +26,15 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
         environment: Gymnasium id that the dataset is evaluated in, where there is one.
 
     Raises:
-        InputError: as read_episodes and write_minari; for bags without a whole transition.
+        InputError: as read_episodes and write_minari; for an environment that cannot be made
+            or has other dimensions; for bags without a whole transition.
 
     """
     check_new_id(dataset_id)
-    episodes, report = read_episodes(sources, interface, namespace)
     names = ', '.join(map(str, sources))
+    if environment is not None:
+        check_environment(environment, names, interface.observation_dim, interface.action_dim)
+    episodes, report = read_episodes(sources, interface, namespace)
     if not episodes:
         raise InputError(f'{names}: no transition: every tick lacks a stream young enough, or a '
                          'command in force')

@@ -126,6 +126,17 @@ def _environment_facts(environment: str) -> _EnvironmentFacts:
         env.close()
 
 
+def _check_dims(name: str, dims: tuple[int, int], facts: _EnvironmentFacts) -> None:
+    if dims != (facts.observation_dim or dims[0], facts.low.size):
+        raise InputError(f'{name}: has {dims[0]} observation and {dims[1]} action values; '
+                         f'{facts.name} has {facts.observation_dim} and {facts.low.size}')
+
+
+def check_environment(environment: str, name: str, observation_dim: int, action_dim: int) -> None:
+    """Refuse an environment that cannot be made, or that data called `name` does not fit."""
+    _check_dims(name, (observation_dim, action_dim), _environment_facts(environment))
+
+
 def _given_range(low, high) -> tuple | None:
     if low is None and high is None:
         return None
@@ -139,10 +150,11 @@ def _action_range(recording: Recording, given: tuple | None,
     """Return what -1 and +1 stand for: as given, the space's, the environment's or [-1, 1]."""
     episode = recording.episodes[0]
     dims = episode.observations.shape[1], episode.actions.shape[1]
-    if facts and dims != (facts.observation_dim or dims[0], facts.low.size):
-        raise InputError(
-            f'{recording.name}: has {dims[0]} observation and {dims[1]} action values; '
-            f'{facts.name} has {facts.observation_dim} and {facts.low.size}')
+    if not all(dims):
+        raise InputError(f'{recording.name}: has {dims[0]} observation and {dims[1]} action '
+                         'values; expected at least one of each')
+    if facts:
+        _check_dims(recording.name, dims, facts)
     low, high = recording.action_low, recording.action_high
     if given:
         low, high = given

@@ -192,9 +192,9 @@ def make_env(env_id: str, **kwargs) -> gymnasium.Env:
     spec = _find_spec(env_id)
     try:
         env = gymnasium.make(spec, **kwargs)
-    except (gymnasium.error.Error, ImportError, TypeError) as error:
+    except (gymnasium.error.Error, ImportError, TypeError, AssertionError) as error:
         allowed = f'; allowed: {_keywords(spec)}' if isinstance(error, TypeError) else ''
-        reason = ' '.join(str(error).split())
+        reason = ' '.join((str(error) or repr(error)).split())
         raise InputError(f"environment '{env_id}': {reason}{allowed}") from None
     space = env.action_space
     if (not isinstance(space, gymnasium.spaces.Box) or len(space.shape) != 1

@@ -53,7 +53,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """A safe loader that refuses a key given twice (YAML would keep the last one silently)."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value
+                if key.tag != 'tag:yaml.org,2002:merge']  # `<<: *base`, which the parent handles
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(
@@ -65,7 +66,7 @@ def parse_yaml(text: str, where: str) -> dict:
     """Parse YAML text that must be a mapping; `where` names it in errors."""
     try:
         content = yaml.load(text, Loader=_UniqueKeyLoader)
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f'{where}: not valid YAML: {" ".join(str(error).split())}') from None
     if not isinstance(content, dict):
         raise InputError(f'{where}: expected a mapping of keys, got {type(content).__name__}')
@@ -122,10 +123,10 @@ def _typed(value, kind, where: str):
         with contextlib.suppress(ValueError):
             return float(value)
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind is float and number:
-        return float(value)
-    if kind is int and number and value == int(value):
-        return int(value)
+    if kind in (float, int) and number:
+        with contextlib.suppress(OverflowError, ValueError):  # 10**400, or infinity and NaN
+            if kind(value) == value or kind is float:
+                return kind(value)
     if kind in (int, float) or not isinstance(value, typing.get_origin(kind) or kind):
         raise InputError(f'{where}: got {value!r}; expected {_type_name(kind)}')
     return value
@@ -133,6 +134,8 @@ def _typed(value, kind, where: str):
 
 def _typed_union(value, options, where: str):
     for option in options:
+        if dataclasses.is_dataclass(option) and isinstance(value, dict):
+            return from_mapping(option, value, where)  # its error says more than that of a union
         with contextlib.suppress(InputError):
             return _typed(value, option, where)
     names = ' or '.join(_type_name(option) for option in options)
@@ -145,6 +148,20 @@ def _type_name(kind) -> str:
     if dataclasses.is_dataclass(kind):
         return f"keys {', '.join(field.name for field in dataclasses.fields(kind))}"
     return 'null' if kind is type(None) else getattr(kind, '__name__', str(kind))
+
+
+def check_new_file(path, where: str) -> None:
+    """Refuse a file that cannot be written, before the work that it is for."""
+    folder, path = Path(path).resolve().parent, Path(path)
+    if path.is_dir():
+        raise InputError(f'{where} {path}: is a folder; expected a file')
+    if not folder.is_dir():
+        raise InputError(f'{where} {path}: its folder does not exist')
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f'{where} {path}: cannot be written: {error.strerror}') from None
 
 
 def write_atomic(path, content) -> None:

@@ -19,7 +19,7 @@ def reading(where):
     """Turn what h5py raises on a cut or damaged file into one line."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, MemoryError) as error:
         reason = ' '.join(str(error.args[0] if error.args else error).split())
         raise InputError(f'{where}: cannot be read as HDF5: {reason}') from None
 
@@ -116,7 +116,9 @@ def _check_array(name: str, arrays: dict, path: Path) -> np.ndarray:
     if name == 'next_observations' and values.shape != arrays['observations'].shape:
         raise InputError(f'{path}: next_observations have {values.shape[1]} values; '
                          f'observations {arrays["observations"].shape[1]}')
-    if vector or name == 'rewards':
+    if vector:
+        return values if values.dtype.kind == 'f' else values.astype(np.float64)
+    if name == 'rewards':
         return values
     check_finite(name, values, [0], path)
     return values != 0
@@ -129,7 +131,8 @@ def _episode_ends(arrays: dict, time_limit: int | None) -> tuple[np.ndarray, lis
     for name in declared:
         ends |= arrays[name]
     if 'next_observations' in arrays:
-        gap = arrays['observations'][1:] - arrays['next_observations'][:-1]
+        with np.errstate(invalid='ignore'):  # infinity is refused when the episodes are known
+            gap = arrays['observations'][1:] - arrays['next_observations'][:-1]
         jumps = (np.linalg.norm(gap, axis=1) > _JUMP) & ~ends[:-1]
         ends[:-1] |= jumps
         if declared and jumps.any():

@@ -36,7 +36,8 @@ def follow(message, path: str):
 
 def _no_such_field(message, name: str, path: str) -> str:
     types = getattr(message, 'get_fields_and_field_types', None)
-    existing = list(types()) if types else [key for key in vars(message) if key[0] != '_']
+    existing = list(types()) if types else [key for key in getattr(message, '__dict__', ())
+                                            if key[0] != '_']
     return f"field '{path}': {unknown_name('name', name, existing)}"
 
 

@@ -99,7 +99,7 @@ def read_minari(source, observation_keys=()) -> Recording:
     with _one_line(source):
         dataset = minari.MinariDataset(str(folder))
         metadata = json.loads((folder / 'metadata.json').read_text())
-        metadata['iql_ros'] = json.loads(metadata.get('iql_ros', '{}'))
+        metadata['iql_ros'] = _provenance(json.loads(metadata.get('iql_ros', '{}')))
         environment = _environment(metadata)
     keys = tuple(observation_keys)
     dim = _observation_dim(dataset.observation_space, keys, source)
@@ -159,6 +159,12 @@ def _one_line(where):
     except Exception as error:  # they raise every kind, AssertionError and KeyError included
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())
         raise InputError(f'{where}: cannot be read as a Minari dataset: {reason}') from None
+
+
+def _provenance(told) -> dict:
+    if not isinstance(told, dict) or not isinstance(told.get('robot_config'), str | None):
+        raise ValueError(f"metadata 'iql_ros': got {told!r}; expected what iql_ros writes")
+    return told
 
 
 def _environment(metadata: dict) -> str | None:
@@ -226,6 +232,11 @@ def _episode(arrays: dict, dims: tuple[int, int], where: str) -> Episode:
         raise InputError(f'{where}: {steps} actions with {lengths[0]} observations and rewards, '
                          f'terminations, truncations of shapes {lengths[1:]}; expected '
                          f'{steps + 1} observations and {steps} of the others')
+    for name, values in (('observations', observations), ('actions', actions),
+                         ('rewards', rewards), ('terminations', terminations),
+                         ('truncations', truncations)):
+        if values.dtype.kind not in 'fiub':
+            raise InputError(f'{where}: {name} are of type {values.dtype}; expected numbers')
     if len(observations) == steps and steps:
         if terminations[-1]:  # what follows is masked: any finite observation does
             observations = np.concatenate([observations, observations[-1:]])

@@ -69,8 +69,9 @@ def write_minari(dataset_id: str, episodes: list[Episode], *, action_low, action
                   'settings': settings or {}, 'robot_config': robot_config}
     metadata = {'dataset_id': dataset_id, 'iql_ros': json.dumps(provenance, sort_keys=True),
                 'minari_version': import_minari().__version__}
-    if environment:
-        metadata['env_spec'] = _environment_spec(environment)
+    spec = environment and _environment_spec(environment)
+    if spec:
+        metadata['env_spec'] = spec
     partial = root / _WORKPLACE / dataset_id.replace('/', '~')
     try:
         shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
@@ -89,14 +90,15 @@ def write_minari(dataset_id: str, episodes: list[Episode], *, action_low, action
     return folder
 
 
-def _environment_spec(environment: str) -> str:
+def _environment_spec(environment: str) -> str | None:
+    """Return the JSON of an environment, also of one that is not registered here."""
     import gymnasium
     with contextlib.suppress(InputError):
         import iql_ros.envs  # noqa: F401 (registers ours; needs mujoco)
-    try:
-        return gymnasium.spec(environment).to_json()
-    except gymnasium.error.Error:  # not registered here; its name is still worth keeping
-        return gymnasium.envs.registration.EnvSpec(environment).to_json()
+    for find in (gymnasium.spec, gymnasium.envs.registration.EnvSpec):
+        with contextlib.suppress(gymnasium.error.Error):
+            return find(environment).to_json()
+    return None  # not the name of an environment
 
 
 def _write_data(folder: Path, episodes, low, high, metadata: dict) -> None:

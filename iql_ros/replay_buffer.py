@@ -93,9 +93,10 @@ def random_words(seed: int, stream: int, update: int, count: int) -> np.ndarray:
     return generator.random_raw(count)
 
 
-def sample_rows(seed: int, update: int, batch_size: int, size: int) -> np.ndarray:
-    """Return the rows (batch_size,) int64 of one update, uniform over `size` transitions."""
-    fractions = (random_words(seed, 0, update, batch_size) >> np.uint64(11)) * 2.0**-53  # [0, 1)
+def sample_rows(seed: int, update: int, count: int, batch_size: int, size: int) -> np.ndarray:
+    """Return the rows (count, batch_size) int64 of updates in a row, uniform over `size`."""
+    words = np.stack([random_words(seed, 0, update + each, batch_size) for each in range(count)])
+    fractions = (words >> np.uint64(11)) * 2.0**-53  # [0, 1)
     return (fractions * size).astype(np.int64)
 
 

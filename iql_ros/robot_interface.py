@@ -155,6 +155,8 @@ def parse_robot_interface(text: str, where: str) -> RobotInterface:
     for key in ('robot', 'control_rate', 'observation', 'action', 'task'):
         if key not in content:
             raise InputError(f"{where}: key '{key}' is missing")
+    if not isinstance(content['robot'], str) or not content['robot']:
+        raise InputError(f"{where}: robot: got {content['robot']!r}; expected a name")
     rate = content['control_rate']
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1000:
         raise InputError(f'{where}: control_rate: got {rate!r}; allowed: 0 < Hz <= 1000')
@@ -162,7 +164,7 @@ def parse_robot_interface(text: str, where: str) -> RobotInterface:
     if not isinstance(settle, (int, float)) or not 0 <= settle < 1 / rate:
         raise InputError(f'{where}: settle: got {settle!r}; allowed: 0 <= s < 1 / control_rate')
     interface = RobotInterface(
-        robot=str(content['robot']), control_rate=float(rate), settle=float(settle),
+        robot=content['robot'], control_rate=float(rate), settle=float(settle),
         observation=_streams(content, 'observation', Observation, where),
         action=_streams(content, 'action', Action, where),
         task=content['task'], text=text)

@@ -1,6 +1,7 @@
 """Bags -> episodes, through the robot interface, the task and the transitions; and a writer."""
 
 import collections
+import contextlib
 import functools
 from pathlib import Path
 import shutil
@@ -78,30 +79,32 @@ def _sources_of(interface: RobotInterface, task: Task) -> list[tuple]:
 
 def _read_samples(path: Path, interface, task, namespace) -> tuple[list, dict]:
     """Return the bag's samples (stamp_ns, order, kind, index, value) in order of time."""
-    reader_class, errors = _reader()
+    make_reader = _reader()
+    with _one_line(path):
+        reader = make_reader([path])
+        reader.open()
+    with contextlib.closing(reader):
+        return _decode_all(reader, path, _sources_of(interface, task), namespace)
+
+
+@contextlib.contextmanager
+def _one_line(path: Path):
+    """Turn whatever rosbags and what it stands on raise on a damaged bag into one line."""
     try:
-        with reader_class([path]) as reader:
-            return _decode_all(reader, path, _sources_of(interface, task), namespace)
-    except InputError:
-        raise
-    except errors as error:
+        yield
+    except Exception as error:  # every kind: rosbags' own, of zstd and lz4, of sqlite, struct's
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise InputError(f"bag '{path}' cannot be read: {reason}") from None
 
 
 def _reader():
     try:
-        from rosbags.highlevel import AnyReader, AnyReaderError
-        from rosbags.rosbag2 import ReaderError
-        from rosbags.serde import SerdeError
-        from rosbags.typesys import get_typestore, Stores, TypesysError
+        from rosbags.highlevel import AnyReader
+        from rosbags.typesys import get_typestore, Stores
     except ModuleNotFoundError as error:
         raise InputError(f"reading bags needs the module '{error.name}': pip install "
                          "'iql_ros[data]'") from None
-    reader = functools.partial(AnyReader, default_typestore=get_typestore(Stores.ROS2_JAZZY))
-    errors = (AnyReaderError, ReaderError, SerdeError, TypesysError, OSError, AssertionError,
-              ValueError, KeyError)
-    return reader, errors
+    return functools.partial(AnyReader, default_typestore=get_typestore(Stores.ROS2_JAZZY))
 
 
 def _decode_all(reader, path: Path, sources: list, namespace) -> tuple[list, dict]:
@@ -114,16 +117,23 @@ def _decode_all(reader, path: Path, sources: list, namespace) -> tuple[list, dic
                              f'robot interface says {source[1]}')
     connections = [connection for connection in reader.connections if connection.topic in wanted]
     samples, counts = [], collections.Counter({topic: 0 for topic in wanted})
-    for connection, received_ns, raw in reader.messages(connections=connections):
-        _, _, kind, index, decode, stamp_from = wanted[connection.topic]
-        message = _deserialize(reader.deserialize, raw, connection.msgtype)
+    for topic, received_ns, message in _messages(reader, connections, path):
+        _, _, kind, index, decode, stamp_from = wanted[topic]
         stamp_ns = _stamp_ns(message, stamp_from, received_ns)
         samples.append((stamp_ns, len(samples), kind, index, decode(message)))
-        counts[connection.topic] += 1
+        counts[topic] += 1
     for topic, source in wanted.items():
         if not counts[topic] and source[2] in (_OBSERVATION, _COMMAND):
             raise InputError(f"bag '{path}': no message on topic '{topic}'")
     return sorted(samples, key=lambda sample: sample[:2]), dict(counts)
+
+
+def _messages(reader, connections: list, path: Path):
+    """Yield (topic, received_ns, message)."""
+    with _one_line(path):
+        for connection, received_ns, raw in reader.messages(connections=connections):
+            message = _deserialize(reader.deserialize, raw, connection.msgtype)
+            yield connection.topic, received_ns, message
 
 
 def _deserialize(deserialize, raw, type_name: str):

@@ -9,7 +9,7 @@ import yaml
 
 from iql_ros.files import InputError, read_yaml, write_atomic
 
-_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,199}')
 _STEP = re.compile(r'step_(\d+)\.safetensors')
 _KEPT = 3  # checkpoints beside the best
 
@@ -37,7 +37,8 @@ class RunDirectory:
 
         """
         if not _NAME.fullmatch(name):
-            raise InputError(f'name: got {name!r}; allowed: letters, digits, ., - and _')
+            raise InputError(f'name: got {name!r}; allowed: letters, digits, ., - and _, at most '
+                             '200')
         self.name = name
         self.path = runs_folder() / name
         self.best = self.path / 'checkpoints' / 'best.safetensors'

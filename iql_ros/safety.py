@@ -69,7 +69,8 @@ class Gate:
             return self._sent(self.stop, stamp_ns, clipped=False)
         elapsed_ns = self.period_ns
         if self._last_ns is not None:
-            elapsed_ns = min(max(stamp_ns - self._last_ns, 0), self.period_ns)
+            # at least 1 ns: where there is no rate limit, infinity times 0 would be NaN
+            elapsed_ns = min(max(stamp_ns - self._last_ns, 1), self.period_ns)
         reach = self._max_rate * (elapsed_ns * 1e-9)
         command = np.clip(action, self._last - reach, self._last + reach)
         command = np.clip(command, self.limit_low, self.limit_high)

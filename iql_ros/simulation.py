@@ -18,8 +18,8 @@ def node_command(executable: str, parameters: dict) -> list[str]:
         InputError: when the executable is not installed.
 
     """
-    path = shutil.which(executable, path=os.pathsep.join(
-        [str(Path(sys.executable).parent), os.environ.get('PATH', '')]))
+    beside = [str(Path(program).parent) for program in (sys.argv[0], sys.executable)]
+    path = shutil.which(executable, path=os.pathsep.join([*beside, os.environ.get('PATH', '')]))
     if path is None:
         raise InputError(f"executable '{executable}' is not installed; pip install -e . in the "
                          "package's folder, or source the workspace's setup.bash")

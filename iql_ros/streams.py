@@ -12,6 +12,7 @@ _STAMPS = ('header', 'receive')
 _QOS = ('auto', 'reliable', 'best_effort')
 _RULES = ('mean', 'last', 'longest')
 _TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
+_MAX_AGE = 1_000_000  # [s]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +92,17 @@ class Stream:
         for key, allowed in (('stamp', _STAMPS), ('qos', _QOS)):
             if getattr(self, key) not in allowed:
                 raise InputError(f'{where}: {unknown_name(key, getattr(self, key), allowed)}')
-        if not 0 < self.max_age < float('inf'):
-            raise InputError(f'{where}: max_age: got {self.max_age}; allowed: > 0 s')
+        if not self.topic:
+            raise InputError("topic: got ''; expected a name")
+        if not 0 < self.max_age <= _MAX_AGE:
+            raise InputError(f'{where}: max_age: got {self.max_age}; allowed: 0 < s <= {_MAX_AGE}')
         if not self.fields:
             raise InputError(f'{where}: fields: got []; expected at least one')
+        for key in ('size', 'beams'):
+            if getattr(self, key) < 0:
+                raise InputError(f'{where}: {key}: got {getattr(self, key)}; allowed: >= 0')
+        if len(set(self.joints)) < len(self.joints):
+            raise InputError(f'{where}: joints: got {list(self.joints)}; expected each once')
         if sum(map(bool, (self.joints, self.size, self.beams))) > 1:
             raise InputError(f"{where}: only one of 'joints', 'size' and 'beams' can be given")
         for field in self.fields:
@@ -140,7 +148,17 @@ class Stream:
             parts = [self._read(message, field) for field in self.fields]
         except InputError as error:
             raise InputError(f"topic '{self.topic}' ({self.type}): {error}") from None
+        except (AttributeError, TypeError, ValueError):  # a field of another kind than was said
+            raise InputError(f"topic '{self.topic}' ({self.type}): fields {list(self.fields)}: "
+                             f'expected {self._expected_kind()}') from None
         return np.concatenate(parts)
+
+    def _expected_kind(self) -> str:
+        if self.beams:
+            return 'the ranges of a LaserScan'
+        if self.joints or self.size:
+            return 'arrays of numbers'
+        return 'numbers, or orientations in yaw_cos and yaw_sin'
 
     def _read(self, message, field: str) -> np.ndarray:
         function, path = message_fields.split_field(field, self.topic)
@@ -269,8 +287,8 @@ class ActionScaling:
         if self.low.shape != self.high.shape:
             raise InputError(f'action low has {self.low.size} values and high {self.high.size}')
         for index, (low_value, high_value) in enumerate(zip(self.low, self.high)):
-            if not (np.isfinite(low_value) and np.isfinite(high_value)
-                    and low_value < high_value):
+            # false for NaN, for infinity and for a range beyond float64 too
+            if not 0 < float(high_value) - float(low_value) < float('inf'):
                 raise InputError(f'action[{index}]: low {low_value} and high {high_value} '
                                  'must be finite and low < high')
         self._centre = (self.high + self.low) / 2

@@ -62,14 +62,44 @@ class EpisodeMarks:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Settings:
+class TaskSettings:
+    """The key `task` of a robot's YAML."""
+
     reward: str | dict
-    time_limit: float
+    time_limit: float                # [s]
     terminated: str | dict | None = None
     success_reward: float = 0.0
     failure_reward: float = 0.0
     reset: Reset | None = None
     episode: EpisodeMarks | None = None
+
+    def __post_init__(self):
+        for name in ('time_limit', 'success_reward', 'failure_reward'):
+            if not math.isfinite(getattr(self, name)):
+                raise InputError(f'{name}: got {getattr(self, name)}; allowed: finite numbers')
+
+
+def read_task(interface: RobotInterface) -> TaskSettings:
+    """
+    Return an interface's task settings; the functions that they name are not imported.
+
+    Raises:
+        InputError: for an unknown key or a wrong value.
+
+    """
+    where = f"robot '{interface.robot}': task"
+    settings = from_mapping(TaskSettings, interface.task, where)
+    for name in ('reward', 'terminated'):
+        if isinstance(getattr(settings, name), dict):
+            from_mapping(TopicSource, getattr(settings, name), f'{where}: {name}')
+    if _ticks(settings, interface) < 1:
+        raise InputError(f'{where}: time_limit: got {settings.time_limit}; allowed: at least '
+                         f'one tick, {1 / interface.control_rate:g} s')
+    return settings
+
+
+def _ticks(settings: TaskSettings, interface: RobotInterface) -> int:
+    return round(settings.time_limit * interface.control_rate)
 
 
 class Task:
@@ -83,17 +113,13 @@ class Task:
             InputError: for an unknown key, a wrong value, a function that does not exist.
 
         """
-        where = f"robot '{interface.robot}': task"
-        settings = from_mapping(_Settings, interface.task, where)
+        where, settings = f"robot '{interface.robot}': task", read_task(interface)
         self.reward_source, self._reward = _source(settings.reward, f'{where}: reward')
         self.terminated_source, self._terminated = None, None
         if settings.terminated is not None:
             self.terminated_source, self._terminated = _source(settings.terminated,
                                                                f'{where}: terminated')
-        self.time_limit_ticks = round(settings.time_limit * interface.control_rate)
-        if self.time_limit_ticks < 1:
-            raise InputError(f'{where}: time_limit: got {settings.time_limit}; allowed: at least '
-                             f'one tick, {1 / interface.control_rate:g} s')
+        self.time_limit_ticks = _ticks(settings, interface)
         self.success_reward = settings.success_reward
         self.failure_reward = settings.failure_reward
         self.reset = settings.reset
@@ -120,7 +146,7 @@ def _named_function(name: str, where: str):
     module_name, _, function_name = name.partition(':')
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{where}: got '{name}', which cannot be imported ({error}); expected "
                          'module:function') from None
     if not callable(function):
@@ -128,7 +154,7 @@ def _named_function(name: str, where: str):
     return function
 
 
-def _hash(settings: _Settings) -> str:
+def _hash(settings: TaskSettings) -> str:
     content = {'time_limit': settings.time_limit, 'success_reward': settings.success_reward,
                'failure_reward': settings.failure_reward}
     for key in ('reward', 'terminated'):

@@ -14,13 +14,15 @@ from launch_ros.parameter_descriptions import ParameterValue
 SHARE = Path(get_package_share_directory('iql_ros'))
 ARGUMENTS = {
     'robot': ('sim', 'sim | real: only real sends commands to topics outside `sim`'),
-    'checkpoint': (str(SHARE / 'share' / 'diffbot.safetensors'), 'checkpoint of a training run'),
+    'checkpoint': ('', 'of a training run; real: must be given, sim: the shipped one by default'),
     'robot_config': ('', 'robot interface YAML; real: must be given, sim: diffbot by default'),
     'device': ('', 'auto | cpu | cuda; empty: as in params_file'),
     'env': ('', 'Gymnasium id of the simulated robot; empty: env_id of params_file'),
     'lockstep': ('false', 'true: simulate as fast as the machine allows'),
     'params_file': (str(SHARE / 'config' / 'nodes.yaml'), 'parameters of the nodes'),
 }
+SAMPLE = {'robot_config': str(SHARE / 'config' / 'robots' / 'diffbot.yaml'),
+          'checkpoint': str(SHARE / 'share' / 'diffbot.safetensors')}
 CHOICES = {'robot': ['sim', 'real'], 'lockstep': ['true', 'false']}
 
 
@@ -28,13 +30,12 @@ def start(context):
     """Return the policy node and, in simulation, its robot."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     simulated = given['robot'] == 'sim'
-    if not simulated and not given['robot_config']:
-        raise RuntimeError('robot:=real needs robot_config:=YAML, the interface of this robot')
-    given['robot_config'] = (
-        given['robot_config'] or str(SHARE / 'config' / 'robots' / 'diffbot.yaml'))
-    parameters = {
-        name: ParameterValue(given[name], value_type=str)
-        for name in ('checkpoint', 'robot_config', 'device') if given[name]}
+    for name, path in SAMPLE.items():
+        if not simulated and not given[name]:
+            raise RuntimeError(f"robot:=real needs {name}:=FILE, this robot's own")
+        given[name] = given[name] or path
+    parameters = {name: ParameterValue(given[name], value_type=str)
+                  for name in ('checkpoint', 'robot_config', 'device') if given[name]}
     parameters['autostart'] = simulated  # on a robot, a person configures and activates
     parameters['lockstep'] = simulated and given['lockstep'] == 'true'
     parameters['use_sim_time'] = simulated
@@ -44,10 +45,9 @@ def start(context):
         parameters=[given['params_file'], parameters],
         remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')] if simulated else [],
         output='screen', on_exit=Shutdown(reason='policy_node ended'))
-    passed = [(name, given[name]) for name in ('robot_config', 'env', 'lockstep', 'params_file')]
     simulator = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SHARE / 'launch' / 'sim.launch.py')),
-        launch_arguments=passed)
+        PythonLaunchDescriptionSource(str(SHARE / 'launch' / 'sim.launch.py')), launch_arguments=[
+            (name, given[name]) for name in ('robot_config', 'env', 'lockstep', 'params_file')])
     return [simulator, policy] if simulated else [policy]
 
 

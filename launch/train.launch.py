@@ -34,7 +34,8 @@ def start(context):
     quiet = SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     node = Node(
         package='iql_ros', executable='train_node', name='train_node',
-        parameters=[parameters_file, parameters], output='screen', emulate_tty=True)
+        parameters=[parameters_file, parameters], output='screen', emulate_tty=True,
+        sigterm_timeout='120')  # [s] it may take to end an evaluation, save and write the report
     return [quiet, node] if sample else [node]
 
 

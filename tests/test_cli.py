@@ -151,7 +151,7 @@ BAD_INPUTS = [
     (['train', '--dataset', 'a.hdf5', '--robot-config', 'absent.yaml'], 'absent.yaml: cannot be'),
     (['evaluate', 'text.safetensors', '--env', 'Pendulum-v1'], 'is not a checkpoint'),
     (['evaluate', 'absent', '--env', 'Pendulum-v1'], 'absent: cannot be read'),
-    (['evaluate', 'absent', '--env', 'Pendulum-v1', '--episodes', '0'], 'expected 1 or more'),
+    (['evaluate', 'absent', '--env', 'Pendulum-v1', '--episodes', '0'], 'number, 1 or more'),
     (['evaluate', 'absent', '--env', 'Pendulum-v1', '--csv', 'no/a.csv'], 'folder does not exist'),
 ]
 

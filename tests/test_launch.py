@@ -95,7 +95,7 @@ def test_deploy_hands_robot_environment_and_lockstep_to_the_simulator(monkeypatc
 
 def test_a_real_robot_gets_no_simulator_no_namespace_and_no_autostart(monkeypatch):
     node, = record(monkeypatch, 'deploy.launch.py', robot='real', robot_config=DIFFBOT,
-                   lockstep='true').nodes
+                   checkpoint='/somewhere/mine.safetensors', lockstep='true').nodes
     assert node['executable'] == 'policy_node'
     assert node['namespace'] == '' and node['remappings'] == []
     assert node['values']['autostart'] is False
@@ -104,9 +104,14 @@ def test_a_real_robot_gets_no_simulator_no_namespace_and_no_autostart(monkeypatc
     assert os.environ[DISCOVERY] == 'as it was'
 
 
-def test_a_real_robot_is_refused_without_its_robot_config(monkeypatch):
-    with pytest.raises(RuntimeError, match='robot:=real needs robot_config:=YAML'):
-        record(monkeypatch, 'deploy.launch.py', robot='real')
+@pytest.mark.parametrize('given, missing', [
+    ({}, 'robot_config'),
+    ({'checkpoint': '/somewhere/mine.safetensors'}, 'robot_config'),
+    ({'robot_config': DIFFBOT}, 'checkpoint'),
+])
+def test_a_real_robot_is_never_driven_by_the_samples_files(monkeypatch, given, missing):
+    with pytest.raises(RuntimeError, match=f'robot:=real needs {missing}:=FILE'):
+        record(monkeypatch, 'deploy.launch.py', robot='real', **given)
 
 
 def test_a_robot_that_is_neither_sim_nor_real_is_refused(monkeypatch):

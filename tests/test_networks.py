@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from iql_ros.files import InputError
-from iql_ros.networks import Actor, log_prob, Normaliser, resolve_device, TwinCritic, Value
+from iql_ros.networks import (
+    Actor, log_prob, Mlp, Normaliser, resolve_device, TwinCritic, Value)
 
 
 def seeded(seed=0):
@@ -13,15 +14,17 @@ def seeded(seed=0):
 
 
 def test_every_layer_starts_orthogonal_with_gain_root_two_and_zero_bias():
-    actor, critic = Actor(5, 2, (8, 4), seeded()), TwinCritic(3, 2, (8, 8), seeded())
-    layers = [*actor.mlp.layers, *critic.first.layers, *critic.second.layers,
-              *Value(5, (8,), seeded()).mlp.layers]
-    for layer in layers:
-        weight = layer.weight.detach().double()
+    actor, value = Actor(5, 2, (8, 4), seeded()), Value(5, (8,), seeded())
+    critic = TwinCritic(3, 2, (8, 8), seeded())
+    weights = [layer.weight for layer in [*actor.mlp.layers, *value.mlp.layers]]
+    weights += [twin for pair in critic.weights for twin in pair]
+    for weight in weights:
+        weight = weight.detach().double()
         small = weight if weight.shape[0] <= weight.shape[1] else weight.T
         assert torch.allclose(small @ small.T, 2 * torch.eye(len(small)).double(), atol=1e-5)
-        assert not layer.bias.any()
-    assert not actor.log_std_parameter.any()
+    for parameter in [*critic.biases, actor.log_std_parameter,
+                      *(layer.bias for layer in [*actor.mlp.layers, *value.mlp.layers])]:
+        assert not parameter.any()
 
 
 def test_the_seed_alone_decides_the_weights_and_no_global_generator_is_touched():
@@ -31,17 +34,31 @@ def test_the_seed_alone_decides_the_weights_and_no_global_generator_is_touched()
     assert torch.equal(torch.random.get_rng_state(), before)
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, second.state_dict()[name])
-    assert not torch.equal(first.first.layers[0].weight, other.first.layers[0].weight)
-    assert not torch.equal(first.first.layers[0].weight, first.second.layers[0].weight)
+    assert not torch.equal(first.weights[0], other.weights[0])
+    assert not torch.equal(*first.weights[0])
 
 
 def test_outputs_have_the_batch_as_their_only_axis_but_for_actions():
     observations, actions = torch.zeros(7, 3), torch.zeros(7, 2)
     assert Value(3, (8,), seeded())(observations).shape == (7,)
-    assert [q.shape for q in TwinCritic(3, 2, (8,), seeded())(observations, actions)] == [(7,)] * 2
+    assert TwinCritic(3, 2, (8,), seeded())(observations, actions).shape == (2, 7)
     actor = Actor(3, 2, (8,), seeded())
     assert actor(observations).shape == (7, 2)
     assert log_prob(actor(observations), actor.log_std, actions).shape == (7,)
+
+
+def test_the_twins_are_two_separate_networks():
+    critic, inputs = TwinCritic(3, 2, (8, 4), seeded()), torch.randn(7, 5, generator=seeded(1))
+    critic.biases[1].data.copy_(torch.randn(2, 4, generator=seeded(2)))
+    both = critic(inputs[:, :3], inputs[:, 3:])
+    for twin in range(2):
+        plain = Mlp((5, 8, 4, 1), seeded())
+        for layer, weight, bias in zip(plain.layers, critic.weights, critic.biases):
+            layer.weight.data.copy_(weight[twin])
+            layer.bias.data.copy_(bias[twin])
+        assert torch.allclose(plain(inputs).squeeze(-1), both[twin], atol=1e-6)
+    both[0].sum().backward()
+    assert all(weight.grad[0].any() and not weight.grad[1].any() for weight in critic.weights)
 
 
 def test_log_prob_is_that_of_the_unsquashed_normal_even_at_the_edge():

@@ -55,15 +55,20 @@ def test_random_words_are_a_function_of_seed_stream_and_update():
 
 
 def test_rows_are_uniform_over_the_buffer():
-    rows = np.concatenate([sample_rows(3, update, 250, 7) for update in range(40)])
-    assert rows.dtype == np.int64 and rows.min() == 0 and rows.max() == 6
-    counts = np.bincount(rows)  # of 10,000; the standard deviation is 35
+    rows = sample_rows(3, 0, 40, 250, 7)
+    assert rows.shape == (40, 250) and rows.dtype == np.int64
+    assert rows.min() == 0 and rows.max() == 6
+    counts = np.bincount(rows.ravel())  # of 10,000; the standard deviation is 35
     assert np.abs(counts - 10_000 / 7).max() < 5 * 35
+
+
+def test_the_rows_of_an_update_do_not_depend_on_how_many_are_drawn():
+    np.testing.assert_array_equal(sample_rows(3, 0, 5, 16, 99)[2:], sample_rows(3, 2, 3, 16, 99))
 
 
 def test_no_row_is_ever_beyond_the_end():
     for size in (1, 3, 2**20 + 1):
-        assert sample_rows(0, 0, 4096, size).max() < size
+        assert sample_rows(0, 0, 1, 4096, size).max() < size
 
 
 def test_dropout_keeps_the_expectation():

@@ -1,10 +1,14 @@
 """The ROS 2 nodes: the only rooms that import rclpy; these entry points say so when it is away."""
 
 import importlib
+import os
+import signal
 import sys
 
 
 def _run(name: str) -> int:
+    # Importing takes seconds, and there is nothing to leave in order until hosting.run.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     try:
         module = importlib.import_module(f'iql_ros.nodes.{name}')
     except ModuleNotFoundError as error:

@@ -70,12 +70,12 @@ def run(name: str, make_node, args=None) -> int:
     `make_node(done)` gets that event, to end by itself; its attribute `exit_code` counts.
     """
     done = threading.Event()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
-    node, executor = None, SingleThreadedExecutor()
+    node = None
     try:
-        node = make_node(done)
+        _init(args)
+        executor, node = SingleThreadedExecutor(), make_node(done)
         executor.add_node(node)
         spinning = threading.Thread(target=_spin, args=(executor, done), daemon=True)
         spinning.start()
@@ -93,6 +93,13 @@ def run(name: str, make_node, args=None) -> int:
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _init(args) -> None:
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # rcl's: an argument or parameter file that it cannot read
+        raise InputError(' '.join(str(error).split())) from None
 
 
 def _spin(executor, done: threading.Event) -> None:

@@ -8,6 +8,7 @@ _POLL = 0.001           # [s] how often simulated time is looked at near a tick
 _LONGEST_WAIT = 0.1     # [s] how late a request to stop may be seen
 _WATCHDOG_RATE = 50.0   # [Hz] at least
 _LATE = 0.2             # [s] a tick not finished by then trips, whatever the control rate
+_PATIENCE = 5.0         # [s] until the log says whom an episode waits for
 
 
 class RealTimeLoop(ControlLoop):
@@ -16,46 +17,48 @@ class RealTimeLoop(ControlLoop):
     def __init__(self, *parts):
         """Start the watchdog with the loop."""
         super().__init__(*parts)
-        self._due_ns: int | None = None     # when the next tick is due; None while not RUNNING
+        self._next_ns: int | None = None    # the next tick; None before the first, not RUNNING
+        self._sampled_ns = 0                # the last tick; what is older has been forgotten
 
     def run(self) -> None:
         """Run until `leave`, or until the episodes asked for are done."""
         watchdog = threading.Thread(target=self._watch, daemon=True)
         watchdog.start()
         index = self._interface.tick_index(self._host.now_ns()) + 1
-        not_before_ns = 0
         while not self.stopping.is_set() and not self.all_done():
             tick_ns = self._interface.tick_ns(index)
-            if not self._wait_until(tick_ns + self._interface.settle_ns):
+            if not self._wait_for_tick(tick_ns):
                 index = self._interface.tick_index(self._host.now_ns()) + 1
                 continue
+            index += 1
             if self.state == WAITING and self._start_asked and self._has_reset:
-                not_before_ns = self._reset_when_complete(tick_ns, not_before_ns)
-            elif tick_ns >= not_before_ns:
+                index = max(index, self._reset_when_complete(tick_ns))
+            else:
                 self._tick(tick_ns)
-            now_index = self._interface.tick_index(
-                self._host.now_ns() - self._interface.settle_ns)
-            index = max(index + 1, now_index if self.state != RUNNING else index + 1)
+            if self.state != RUNNING:  # an episode leaves no tick out
+                now_ns = self._host.now_ns() - self._interface.settle_ns
+                index = max(index, self._interface.tick_index(now_ns))
         self.stopping.set()
         watchdog.join(timeout=1.0)
 
-    def _reset_when_complete(self, tick_ns: int, not_before_ns: int) -> int:
+    def _reset_when_complete(self, tick_ns: int) -> int:
+        """Return the index of the new episode's first tick, 0 when there is none yet."""
         with self._bridge.arrival:
             self.waiting_for = self._bridge.buffer.stale(tick_ns)
         if self.waiting_for:
-            return not_before_ns
+            return 0
         stamp_ns = self._host.call_reset(self.stopping)
         if stamp_ns is None:
-            return not_before_ns
+            return 0
         with self._bridge.arrival:
             self._bridge.take_task_samples()
         if not self._tripped():
             self._begin(stamp_ns)
-        return stamp_ns
+        return self._interface.tick_index(stamp_ns - 1) + 1
 
     def _tick(self, tick_ns: int) -> None:
         with self._bridge.arrival:
-            observation = self._bridge.buffer.sample(tick_ns)
+            observation, self._sampled_ns = self._bridge.buffer.sample(tick_ns), tick_ns
             stale = self._bridge.buffer.stale(tick_ns)
             samples = self._bridge.take_task_samples()
         self.waiting_for = stale
@@ -72,16 +75,24 @@ class RealTimeLoop(ControlLoop):
                 self._runner.builder.add_terminated(stamp_ns, bool(value))
         if observation is not None:
             self._act(tick_ns, observation)
-        elif self._due_ns is not None:  # else the first sample of the episode is still to come
+        elif self._next_ns is not None:  # else the first sample of the episode is still to come
             self.trip(f'stream too old: {", ".join(stale)}')
 
     def _act(self, tick_ns: int, observation) -> None:
         command = self._run_tick(tick_ns, observation)
         with self._lock:
             self._send(self._runner.gate.stop if command is None else command, tick_ns)
-            self._due_ns = None
+            self._next_ns = None
             if self._runner.running and self._runner.gate.trip_reason is None:
-                self._due_ns = tick_ns + self._interface.period_ns + self._interface.settle_ns
+                self._next_ns = tick_ns + self._interface.period_ns
+
+    def _wait_for_tick(self, tick_ns: int) -> bool:
+        """Wait until a tick can be sampled; False when the clock went back or we stop."""
+        if not self._host.simulated_time:
+            return self._wait_until(tick_ns + self._interface.settle_ns)
+        # The messages of a tick are on their way for some real time, whatever time is simulated,
+        # and a simulated clock may move in steps many times as long.
+        return self._wait_until(tick_ns) and not self.stopping.wait(self._interface.settle)
 
     def _wait_until(self, time_ns: int) -> bool:
         """Wait for a time on the host's clock; False when that clock went back or we stop."""
@@ -100,11 +111,15 @@ class RealTimeLoop(ControlLoop):
         return False
 
     def _watch(self) -> None:
-        """Trip between ticks, and repeat the stop while tripped."""
+        """Trip between ticks, repeat the stop while tripped, and say whom a start waits for."""
         period = 1.0 / max(_WATCHDOG_RATE, self._interface.control_rate)
-        next_stop_ns = 0
+        next_stop_ns, waited = 0, 0.0
         while not self.stopping.wait(period):
             now_ns = self._host.now_ns()
+            waited = waited + period if self.state == WAITING and self._start_asked else 0.0
+            if waited >= _PATIENCE:
+                waited = 0.0
+                self._host.log(f'waiting for {", ".join(self.waiting_for) or "/clock"}')
             cause = self._cause(now_ns)
             if cause:
                 self.trip(cause)
@@ -114,19 +129,19 @@ class RealTimeLoop(ControlLoop):
                     next_stop_ns = now_ns + self._interface.period_ns
 
     def _cause(self, now_ns: int) -> str | None:
-        due_ns = self._due_ns
-        if due_ns is None:
+        next_ns, settled_ns = self._next_ns, now_ns - self._interface.settle_ns
+        if next_ns is None:
             return None
-        late = (now_ns - due_ns) * 1e-9
+        late = (settled_ns - next_ns) * 1e-9
         if late > min(self._interface.period_ns * 1e-9, _LATE):
             return f'a tick is {late:.3f} s late'
         with self._bridge.arrival:
-            stale = self._bridge.buffer.stale(now_ns - self._interface.settle_ns)
+            stale = self._bridge.buffer.stale(max(settled_ns, self._sampled_ns))
         return f'stream too old: {", ".join(stale)}' if stale else None
 
     def _announce_trip(self) -> None:
         if not self._trip_announced:
-            self._due_ns = None
+            self._next_ns = None
             self._send(self._runner.gate.stop, self._stop_stamp_ns())
         super()._announce_trip()
 

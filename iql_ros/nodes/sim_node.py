@@ -39,9 +39,10 @@ _SECOND = 1_000_000_000
 
 class SimNode(Node):
     """
-    Owns one environment and its time; starts paused and never resets itself.
+    Owns one environment and its time; never resets itself.
 
-    Episodes are the policy node's: the environment's own time limit is not used.
+    In lockstep time starts to move with the first reset, in real time at once: who joins needs
+    a clock. Episodes are the policy node's: the environment's own time limit is not used.
     """
 
     def __init__(self, done: threading.Event, overrides=()):
@@ -65,7 +66,7 @@ class SimNode(Node):
         self._env = self._make_env(self._interface)
         self._lockstep = self._settings.lockstep
         self._index, self._resets, self._dropped = 0, 0, 0
-        self._paused, self._was_terminated = True, False
+        self._paused = self._lockstep
         self._commands = StepAssembler([stream.topic for stream in self._interface.action])
         self._action = np.zeros(self._interface.action_dim)
 

@@ -102,9 +102,11 @@ class TrainNode(Node):
         run = train(settings, config, robot_config=robot_config, resume=given.resume,
                     on_progress=self._on_progress, should_stop=self._stop.is_set,
                     should_save=self._take_save)
-        report = write_run_report(run)
         self._state = f'done: {Path(run).resolve()}'
-        self.get_logger().info(f'run {run}, report {report}')
+        try:
+            self.get_logger().info(f'run {run}, report {write_run_report(run)}')
+        except InputError as error:
+            self.get_logger().warning(f'run {run}, without report.html: {error}')
 
     def _take_save(self) -> bool:
         asked = self._save.is_set()

@@ -1,5 +1,6 @@
 """A ROS graph of its own for every test, on this machine only."""
 
+import gc
 import os
 import threading
 import time
@@ -35,6 +36,8 @@ class Graph:
         self._thread.join(timeout=5.0)
         for node in self.nodes:
             node.destroy_node()
+        self.nodes.clear()
+        del self._executor
 
 
 @pytest.fixture
@@ -45,6 +48,7 @@ def graph(request):
     graph = Graph()
     yield graph
     graph.close()
+    gc.collect()  # a lifecycle node's own topics go with the object: the next test sees none
     rclpy.try_shutdown()
 
 

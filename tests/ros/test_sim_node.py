@@ -16,6 +16,8 @@ from iql_ros.envs import make_env
 from iql_ros.evaluate import evaluate_policy
 from iql_ros.files import InputError, share_folder
 from iql_ros.iql import IQLAgent, IQLConfig
+from iql_ros.message_fields import stamp_ns
+from iql_ros.nodes.policy_node import PolicyNode
 from iql_ros.nodes.sim_node import SimNode
 from iql_ros.robot_interface import load_robot_interface
 from iql_ros.safety import Gate
@@ -107,6 +109,28 @@ def test_diffbot_over_topics_agrees_though_its_pose_passes_a_quaternion(graph, t
               for entries in (log, env.log)]
     count = sum(result.length for result in results)
     assert np.allclose(states[0][:count], states[1][:count], atol=1e-4)
+
+
+def test_in_real_time_a_policy_finds_the_robot_resets_it_and_answers_every_tick(
+        graph, tmp_path, wait_for):
+    config, stamps = tmp_path / 'patient.yaml', []
+    text = (ROBOTS / 'diffbot.yaml').read_text().replace('max_age: 0.1', 'max_age: 0.4')
+    config.write_text(text.replace('max_age: 0.2', 'max_age: 0.4'))
+    listener = graph.add(Node('listener'))
+    listener.create_subscription(
+        TwistStamped, 'cmd_vel', lambda message: stamps.append(stamp_ns(message)), 50)
+    given = Parameter('robot_config', value=str(config))
+    simulator = graph.add(SimNode(threading.Event(), overrides=[given]))
+    policy = graph.add(PolicyNode(
+        threading.Event(), make_act=lambda interface: lambda observation: np.array([0.1, 0.5]),
+        overrides=[given, Parameter('use_sim_time', value=True)]))
+    simulator.begin()
+    policy.begin()
+    wait_for(lambda: len(stamps) >= 6, what='a second of commands')
+    assert policy._runner.gate.trip_reason is None
+    first = stamps[0]
+    assert first % 200_000_000 == 0
+    assert stamps[:6] == list(range(first, first + 1_200_000_000, 200_000_000))
 
 
 @SIMULATED
