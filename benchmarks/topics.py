@@ -1,4 +1,4 @@
-"""Steps a second of an environment over topics in lockstep, beside the same episodes in process."""
+"""Steps a second over topics in lockstep, beside the same episodes in process."""
 
 import argparse
 import csv

@@ -162,7 +162,7 @@ class D3rlpy:
 
 
 def find_d3rlpy():
-    """Return the Python of a virtual environment with d3rlpy, which is made where there is none."""
+    """Return the Python of a virtual environment with d3rlpy; make it where there is none."""
     cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'iql_ros'
     folder = cache / f'{D3RLPY.replace("==", "-")}-torch-{torch.__version__}'
     python = folder / 'bin' / 'python'

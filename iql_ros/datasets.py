@@ -55,7 +55,8 @@ class Dataset:
         if not 0 < fraction <= 1:
             raise InputError(f'best_episodes: got {fraction}; allowed: 0 < fraction <= 1')
         ranked = np.argsort(-self.returns(), kind='stable')
-        chosen = np.sort(ranked[:math.ceil(fraction * len(ranked))])
+        count = math.ceil(fraction * len(ranked) - 1e-9)  # 0.07 * 100 is 7 and a rounding error
+        chosen = np.sort(ranked[:count])
         rows = np.concatenate([np.arange(*self.episode_starts[[episode, episode + 1]])
                                for episode in chosen])
         arrays = {name: getattr(self, name)[rows] for name in _ARRAYS}

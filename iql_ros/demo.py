@@ -24,6 +24,7 @@ from iql_ros.train import settings_from_mapping, train
 ENVIRONMENT = 'iql_ros/Diffbot-v0'
 STARTS_SEED = 10_000         # of the start poses: the same for every policy and every run
 _DATASET = 'diffbot/sample-v0'
+_MODULES = {'minari': 'data', 'rosbags': 'data', 'mujoco': 'sim', 'matplotlib': 'report'}
 _LEARNERS = {                # run name -> (title, settings over config/iql/robot.yaml)
     'iql': ('IQL', {}),
     'cloning': ('Cloning', {'algorithm': 'bc'}),
@@ -63,11 +64,11 @@ def run_demo(size: Size, seed: int = 0) -> Path:
         InputError: when ROS or the simulation is not installed, or a node fails.
 
     """
-    if importlib.util.find_spec('rclpy') is None:
-        raise InputError("the demo drives over ROS topics, and module 'rclpy' is not installed; "
-                         "source ROS 2 Jazzy's setup.bash, or pip install 'iql_ros[wheels]'")
+    _check_installed()
     started, folder = time.monotonic(), runs_folder().resolve() / 'demo'
-    shutil.rmtree(folder, ignore_errors=True)
+    if (folder / 'config.yaml').exists():
+        raise InputError(f'{folder} is a training run of yours; rename it: the demo writes there')
+    shutil.rmtree(folder, ignore_errors=True)  # of the last demo
     folder.mkdir(parents=True)
     os.environ['IQL_RUNS'] = str(folder)
     os.environ['MINARI_DATASETS_PATH'] = str(folder / 'datasets')
@@ -98,6 +99,15 @@ def run_demo(size: Size, seed: int = 0) -> Path:
     path = write_demo_report(folder / 'report.html', outcomes, dataset, report, deployed)
     say(f'Done. Open {path}')
     return path
+
+
+def _check_installed() -> None:
+    if importlib.util.find_spec('rclpy') is None:
+        raise InputError("the demo drives over ROS topics, and module 'rclpy' is not installed; "
+                         "source ROS 2 Jazzy's setup.bash, or pip install 'iql_ros[wheels]'")
+    for module, extra in _MODULES.items():
+        if importlib.util.find_spec(module) is None:
+            raise InputError(f"the demo needs module '{module}': pip install 'iql_ros[{extra}]'")
 
 
 def _share(results: list[EpisodeResult]) -> float:

@@ -20,7 +20,9 @@ def reading(where):
     try:
         yield
     except (OSError, RuntimeError, KeyError, MemoryError) as error:
-        reason = ' '.join(str(error.args[0] if error.args else error).split())
+        # a KeyError puts its text in quotes, and a MemoryError of numpy makes one of its arguments
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        reason = ' '.join(str(text).split())
         raise InputError(f'{where}: cannot be read as HDF5: {reason}') from None
 
 

@@ -152,12 +152,13 @@ class TwinCritic(nn.Module):
 
     def forward(self, normalised_observations, actions):
         """Return both Q(s, a), (2, B)."""
-        inputs = torch.cat([normalised_observations, actions], dim=-1)
+        # Activations are (2, features, B): so no gradient of a weight needs to be transposed.
+        inputs = torch.cat([normalised_observations, actions], dim=-1).t()
         outputs = inputs.expand(2, *inputs.shape)
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases)):
             inputs = outputs if index == 0 else torch.relu_(outputs)
-            outputs = torch.baddbmm(bias.unsqueeze(1), inputs, weight.transpose(1, 2))
-        return outputs.squeeze(-1)
+            outputs = torch.baddbmm(bias.unsqueeze(-1), weight, inputs)
+        return outputs.squeeze(1)
 
 
 class Value(nn.Module):

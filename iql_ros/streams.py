@@ -2,6 +2,7 @@
 
 import array
 import dataclasses
+import re
 
 import numpy as np
 
@@ -12,6 +13,7 @@ _STAMPS = ('header', 'receive')
 _QOS = ('auto', 'reliable', 'best_effort')
 _RULES = ('mean', 'last', 'longest')
 _TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
+_TOPIC = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _MAX_AGE = 1_000_000  # [s]
 
 
@@ -92,8 +94,9 @@ class Stream:
         for key, allowed in (('stamp', _STAMPS), ('qos', _QOS)):
             if getattr(self, key) not in allowed:
                 raise InputError(f'{where}: {unknown_name(key, getattr(self, key), allowed)}')
-        if not self.topic:
-            raise InputError("topic: got ''; expected a name")
+        if not _TOPIC.fullmatch(self.topic):
+            raise InputError(f'topic: got {self.topic!r}; expected a name like robot_pose, of '
+                             'letters, digits and _, parts separated by /')
         if not 0 < self.max_age <= _MAX_AGE:
             raise InputError(f'{where}: max_age: got {self.max_age}; allowed: 0 < s <= {_MAX_AGE}')
         if not self.fields:
@@ -149,16 +152,10 @@ class Stream:
         except InputError as error:
             raise InputError(f"topic '{self.topic}' ({self.type}): {error}") from None
         except (AttributeError, TypeError, ValueError):  # a field of another kind than was said
-            raise InputError(f"topic '{self.topic}' ({self.type}): fields {list(self.fields)}: "
-                             f'expected {self._expected_kind()}') from None
+            raise InputError(f"topic '{self.topic}' ({self.type}): fields {list(self.fields)} are "
+                             'of another kind; expected numbers, arrays of them with joints or '
+                             'size, scans with beams, orientations in yaw_...()') from None
         return np.concatenate(parts)
-
-    def _expected_kind(self) -> str:
-        if self.beams:
-            return 'the ranges of a LaserScan'
-        if self.joints or self.size:
-            return 'arrays of numbers'
-        return 'numbers, or orientations in yaw_cos and yaw_sin'
 
     def _read(self, message, field: str) -> np.ndarray:
         function, path = message_fields.split_field(field, self.topic)

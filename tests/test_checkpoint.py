@@ -13,7 +13,7 @@ import torch
 from iql_ros import checkpoint
 from iql_ros.checkpoint import (load_agent, load_policy, read_header, save_checkpoint,
                                 strip_checkpoint)
-from iql_ros.files import InputError
+from iql_ros.files import InputError, share_folder
 from iql_ros.iql import IQLAgent, IQLConfig
 from iql_ros.replay_buffer import ReplayBuffer
 from tests.test_robot_interface import TEXT
@@ -211,3 +211,14 @@ def test_a_policy_needs_torch_numpy_and_safetensors_alone(path):
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
                           cwd=Path(__file__).resolve().parents[1])
     assert done.stdout.split() == ['[]'], done.stderr
+
+
+def test_the_shipped_checkpoint_acts_and_can_be_fine_tuned_but_not_resumed():
+    shipped = share_folder() / 'share' / 'diffbot.safetensors'
+    assert shipped.stat().st_size < 2_000_000
+    agent, policy = load_agent(shipped, 'cpu'), load_policy(shipped, 'cpu')
+    observation = [1.0, 0.2, 1.0, 0.0, 0.0, 0.0]
+    np.testing.assert_array_equal(agent.act(observation), policy.act(observation))
+    assert policy.interface.robot == 'diffbot'
+    with pytest.raises(InputError, match='no optimiser state'):
+        load_agent(shipped, 'cpu', resume=True)

@@ -15,6 +15,7 @@ import yaml
 
 from iql_ros import cli
 from iql_ros.datasets import load_dataset
+from iql_ros.files import share_folder
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +132,8 @@ BAD_INPUTS = [
     (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--action-low', 'x'], 'invalid float value'),
     (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--action-low', '0', '0',
       '--action-high', '1'], '--action-low: got 2 values; expected 1 or 1'),
+    (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--robot-config', 'task.yaml'],
+     '--robot-config and --namespace are for bags'),
     (['convert', 'a_bag', '--dataset', 'test/a-v0'], 'a_bag: bags need --robot-config'),
     (['inspect', 'cut.hdf5'], 'cannot be read as HDF5'),
     (['inspect', 'test/absent-v0'], "unknown dataset 'test/absent-v0'"),
@@ -149,6 +152,13 @@ BAD_INPUTS = [
     (['train', '--resume'], '--dataset ID is missing'),
     (['train', '--dataset', 'a.hdf5', '--env', 'Absent-v0'], 'Absent-v0'),
     (['train', '--dataset', 'a.hdf5', '--robot-config', 'absent.yaml'], 'absent.yaml: cannot be'),
+    (['train', '--dataset', 'a.hdf5', '--robot-config', 'task.yaml'], "unknown key 'rewrd'"),
+    (['train', '--dataset', 'a.hdf5', '--set', 'seed=.inf'], 'seed: got inf; expected int'),
+    (['inspect', 300 * 'a'], 'File name too long'),
+    (['inspect', 'narrow.hdf5'], 'has 0 observation and 1 action values; expected at least one'),
+    (['evaluate', 'absent', '--env', 'Pendulum-v1', '--seed', '-1'], 'whole number, 0 or more'),
+    (['evaluate', 'absent', '--env', 'Pendulum-v1', '--csv', '.'], 'is a folder; expected a file'),
+    (['benchmark', '--json', 'no/a.json'], 'folder does not exist'),
     (['evaluate', 'text.safetensors', '--env', 'Pendulum-v1'], 'is not a checkpoint'),
     (['evaluate', 'absent', '--env', 'Pendulum-v1'], 'absent: cannot be read'),
     (['evaluate', 'absent', '--env', 'Pendulum-v1', '--episodes', '0'], 'number, 1 or more'),
@@ -162,6 +172,9 @@ def test_bad_input_ends_with_one_line_and_code_2_and_nothing_written(workplace, 
                                                                      arguments, message):
     flat_file()
     flat_file('wide.hdf5', high=3.0)
+    flat_file('narrow.hdf5', observations=np.zeros((40, 0)))
+    robot = (share_folder() / 'config' / 'robots' / 'diffbot.yaml').read_text()
+    (workplace / 'task.yaml').write_text(robot.replace('  reward:', '  rewrd:'))
     flat_file('nan.hdf5', rewards=np.where(np.arange(40) == 12, np.nan, 1.0))
     (workplace / 'cut.hdf5').write_bytes((workplace / 'a.hdf5').read_bytes()[:2500])
     (workplace / 'text.safetensors').write_text('not a checkpoint')
@@ -181,6 +194,13 @@ def test_the_process_ends_with_code_2_and_no_traceback():
     done = run('inspect', 'absent.h5')
     assert done.returncode == 2
     assert done.stderr == 'iql-ros: error: absent.h5: no such file\n' and done.stdout == ''
+
+
+def test_a_reader_that_has_seen_enough_makes_no_noise(workplace):
+    flat_file()
+    done = subprocess.run(f'{sys.executable} -m iql_ros.cli inspect a.hdf5 | true', shell=True,
+                          capture_output=True, text=True)
+    assert done.stderr == ''
 
 
 def test_ctrl_c_saves_and_ends_with_one_line(workplace):

@@ -46,6 +46,18 @@ def test_a_bag_is_converted_once_and_another_one_is_not_taken_for_it(tmp_path):
         bag_dataset(other, TOY)
 
 
+@pytest.mark.parametrize('environment, message', [
+    ('Absent-v0', "unknown environment 'Absent-v0'"),
+    ('no id', "unknown environment 'no id'"),
+    ('Pendulum-v1', 'has 2 observation and 2 action values; Pendulum-v1 has 3 and 1'),
+])
+def test_an_environment_that_is_not_the_robots_is_refused(tmp_path, environment, message):
+    bag = write_bag(tmp_path / 'bag', drive(10, [3.0, 2.0, 1.0]))
+    with pytest.raises(InputError, match=message):
+        convert_bags([bag], 'toy/drive-v0', TOY, environment=environment)
+    assert not (tmp_path / 'datasets' / 'toy').exists()
+
+
 def test_a_bag_without_a_transition_leaves_nothing_behind(tmp_path):
     bag = write_bag(tmp_path / 'bag', drive(10, [3.0]) + [pose(0, 3.0)])
     with pytest.raises(InputError, match='no transition'):

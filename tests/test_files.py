@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from iql_ros.files import from_mapping, InputError, parse_yaml, read_yaml, write_atomic
+from iql_ros.files import (
+    check_new_file, from_mapping, InputError, parse_yaml, read_yaml, write_atomic)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,11 @@ def test_yaml_scientific_notation_without_a_dot_is_a_number():
     ({'rate': True}, 'x.yaml: rate: got True; expected float'),
     ({'rate': 1.0, 'count': 1.5}, 'x.yaml: count: got 1.5; expected int'),
     ({'rate': 1.0, 'rule': 3}, 'x.yaml: rule: got 3; expected a list of float or str'),
+    ({'rate': 1.0, 'limit': {'lwo': [1]}}, "x.yaml: limit: unknown key 'lwo' (did you mean "
+                                           "'low'?); allowed: low"),
+    ({'rate': 1.0, 'count': float('inf')}, 'x.yaml: count: got inf; expected int'),
+    ({'rate': 1.0, 'count': float('nan')}, 'x.yaml: count: got nan; expected int'),
+    ({'rate': 10 ** 400}, f'x.yaml: rate: got {10 ** 400}; expected float'),
 ])
 def test_what_does_not_fit_is_named_with_what_is_allowed(mapping, text):
     with pytest.raises(InputError) as error:
@@ -45,11 +51,32 @@ def test_what_does_not_fit_is_named_with_what_is_allowed(mapping, text):
 
 
 @pytest.mark.parametrize('text', ['a: [1', 'a: 1\na: 2', '- 1', '', 'a: !!python/name:os.system',
-                                  '? [1]\n: 2'])
+                                  '? [1]\n: 2', 'a: ' + 5000 * '['])
 def test_yaml_that_is_no_clean_mapping_is_refused_on_one_line(text):
     with pytest.raises(InputError) as error:
         parse_yaml(text, 'x.yaml')
     assert str(error.value).startswith('x.yaml: ') and '\n' not in str(error.value)
+
+
+def test_a_base_that_is_merged_in_may_be_overridden():
+    text = 'base: &base {a: 1, b: 2}\nmine: {<<: *base, b: 3}'
+    assert parse_yaml(text, 'x.yaml')['mine'] == {'a': 1, 'b': 3}
+
+
+@pytest.mark.parametrize('name, text', [
+    ('folder', '--csv folder: is a folder; expected a file'),
+    ('absent/a.csv', '--csv absent/a.csv: its folder does not exist'),
+    ('/proc/a.csv', '--csv /proc/a.csv: cannot be written: '),
+])
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path, monkeypatch, name,
+                                                                  text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'folder').mkdir()
+    with pytest.raises(InputError) as error:
+        check_new_file(name, '--csv')
+    assert str(error.value).startswith(text)
+    check_new_file('new.csv', '--csv')
+    assert [path.name for path in tmp_path.iterdir()] == ['folder']
 
 
 def test_a_missing_and_a_binary_file_are_refused_on_one_line(tmp_path):

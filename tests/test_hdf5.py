@@ -38,6 +38,23 @@ def test_a_timeout_bootstraps_from_its_true_next_observation(tmp_path):
     assert rows(episodes, 'terminations') == [[False, False], [False, False]]
 
 
+def test_flags_among_the_observations_become_numbers(tmp_path):
+    flags = np.array([[0], [1], [1]], dtype=bool)
+    path = flat_file(tmp_path / 'a.hdf5', [0, 0, 1], observations=flags,
+                     next_observations=np.roll(flags, -1, axis=0))
+    episode, = read_flat(path).episodes
+    assert episode.observations.dtype == np.float64
+    assert episode.observations[:, 0].tolist() == [0, 1, 1, 0]
+
+
+def test_a_file_that_says_it_is_larger_than_memory_is_refused(tmp_path):
+    path = flat_file(tmp_path / 'a.hdf5', [0, 0, 1], observations=None)
+    with h5py.File(path, 'a') as file:
+        file.create_dataset('observations', (10 ** 13, 3), 'f4', chunks=(1000, 3))
+    with pytest.raises(InputError, match='a.hdf5: cannot be read as HDF5: Unable to allocate'):
+        read_flat(path)
+
+
 def test_without_next_observations_a_truncated_episode_loses_its_last_step(tmp_path):
     path = flat_file(tmp_path / 'a.hdf5', [0, 0, 0, 0, 1, 0, 0],
                      timeouts=np.array([0, 0, 1, 0, 0, 0, 0]))
@@ -111,6 +128,7 @@ def test_groups_and_attributes_beside_the_arrays_are_ignored(tmp_path):
     ('rewards', np.array([0, np.inf, 0]), 'rewards of episode 0, row 1: got inf'),
     ('timeouts', np.array([0, np.nan, 0]), 'timeouts of episode 0, row 1: got nan'),
     ('observations', np.array(['a', 'b', 'c'], dtype=h5py.string_dtype()), 'expected numbers'),
+    ('next_observations', np.full((3, 1), np.inf), 'next_observations of episode 0, row 0: got'),
 ])
 def test_what_does_not_fit_is_named_on_one_line(tmp_path, name, values, message):
     path = flat_file(tmp_path / 'a.hdf5', [0, 1, 0], **{name: values})

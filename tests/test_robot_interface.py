@@ -55,6 +55,11 @@ def test_vectors_are_field_major_in_the_order_of_the_file():
     ('downstream_timeout: 0.5', 'downstream_timeout: 1, stop: hold', 'allowed: zero or 2 values'),
     ('topic: pose', 'topic: joint_states', "topic 'joint_states' is given twice"),
     ('geometry_msgs/msg/Pose,', 'os.system,', 'expected pkg/msg/Name'),
+    ('robot: toy', 'robot:', 'robot: got None; expected a name'),
+    ('topic: pose', "topic: 'the pose'", "topic: got 'the pose'; expected a name"),
+    ('max_age: 0.2', 'max_age: 1.0e+300', 'max_age: got 1e+300; allowed: 0 < s <= 1000000'),
+    ('joints: [l, r]', 'joints: [l, l]', "joints: got ['l', 'l']; expected each once"),
+    ('joints: [l, r]', 'size: -2', 'size: got -2; allowed: >= 0'),
     ('position.x', 'exec(1)', "field 'exec(1)'"),
 ])
 def test_a_wrong_file_is_refused_on_one_line_that_names_what_is_allowed(old, new, message):

@@ -142,6 +142,19 @@ def test_a_cut_and_a_missing_bag_are_refused_on_one_line(tmp_path):
         assert '\n' not in str(error.value)
 
 
+@pytest.mark.parametrize('storage, suffix', [('mcap', 'mcap'), ('sqlite3', 'db3')])
+def test_a_bag_with_damaged_bytes_is_refused_on_one_line(tmp_path, storage, suffix):
+    bag = write_bag(tmp_path / 'bag', drive(0, [3.0] * 200), storage=storage)
+    data, = bag.glob(f'*.{suffix}')
+    content = bytearray(data.read_bytes())
+    middle = len(content) // 2 if storage == 'sqlite3' else 400  # inside pages, inside a chunk
+    content[middle:middle + 1000] = 1000 * b'x'
+    data.write_bytes(content)
+    with pytest.raises(InputError, match="bag '.*' cannot be read: ") as error:
+        read_episodes([bag], TOY)
+    assert '\n' not in str(error.value)
+
+
 def test_an_interrupted_bag_is_not_there(tmp_path):
     with pytest.raises(RuntimeError):
         with BagWriter(tmp_path / 'bag') as writer:

@@ -35,6 +35,13 @@ def test_the_rate_is_measured_from_the_last_command_over_at_most_one_period():
     assert np.isclose(gate.apply(np.array([-0.2, 0.0]), 100 * PERIOD).command[0], -0.1)
 
 
+def test_a_command_at_the_time_of_the_last_is_finite_without_a_rate_limit():
+    gate = Gate(parse_robot_interface(TEXT, 'toy.yaml'))
+    gate.apply(np.array([0.1, 0.0]), PERIOD)
+    for stamp_ns in (PERIOD, 0):  # twice at once, and a clock that went back
+        assert gate.apply(np.array([-0.1, 0.5]), stamp_ns).command.tolist() == [-0.1, 0.5]
+
+
 def test_a_new_episode_starts_from_the_stop():
     gate = make_gate()
     gate.apply(np.array([0.2, 0.0]), 0)

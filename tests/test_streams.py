@@ -52,6 +52,25 @@ def test_a_vector_survives_its_way_through_a_message(type_name, options):
         assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1, 500_000_000)
 
 
+@pytest.mark.parametrize('type_name, options', [
+    ('geometry_msgs/msg/PoseStamped', {'fields': ('pose.position',)}),
+    ('geometry_msgs/msg/PoseStamped', {'fields': ('pose.position.x.y',)}),
+    ('geometry_msgs/msg/PoseStamped', {'fields': ('yaw_cos(pose.position.x)',)}),
+    ('sensor_msgs/msg/JointState', {'fields': ('header',), 'joints': ('left',)}),
+    ('sensor_msgs/msg/JointState', {'fields': ('velocity',)}),
+    ('std_msgs/msg/Float64MultiArray', {'fields': ('data',), 'beams': 1}),
+])
+def test_a_field_of_another_kind_is_named_with_its_topic(type_name, options):
+    stream = Observation(topic='t', type=type_name, max_age=0.1, **options)
+    message = make_message(type_name)
+    if hasattr(message, 'name'):
+        message.name, message.velocity = ['left', 'right'], array.array('d', [1.0, 2.0])
+    if hasattr(message, 'data'):
+        message.data = array.array('d', [1.0])
+    with pytest.raises(InputError, match=f"topic 't' .{type_name}.: field"):
+        stream.decode(message)
+
+
 def test_float64_fields_keep_every_bit():
     stream = Observation(topic='t', type='std_msgs/msg/Float64MultiArray', max_age=0.1,
                          stamp='receive', fields=('data',), size=3)

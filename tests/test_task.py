@@ -40,6 +40,11 @@ def test_a_task_of_topics():
     ('{reward: "iql_ros.task:Task", time_limit: 0.01}', 'at least one tick, 0.2 s'),
     ('{time_limit: 1.0}', "key 'reward' is missing"),
     ('{reward: "iql_ros.task:docked", time_limit: 1.0, rest: 1}', "unknown key 'rest'"),
+    ('{reward: ".task:docked", time_limit: 1.0}', "got '.task:docked', which cannot be imported"),
+    ('{reward: "iql_ros.task:docked", time_limit: .inf}', 'time_limit: got inf; allowed: finite'),
+    ('{reward: "iql_ros.task:docked", time_limit: 1.0, failure_reward: .nan}',
+     'failure_reward: got nan; allowed: finite'),
+    ('{reward: {topic: r, type: t}, time_limit: 1.0}', "reward: key 'field' is missing"),
     ('{reward: {topic: r, type: t, field: "f(x)"}, time_limit: 1.0}', "'f'"),
 ])
 def test_a_wrong_task_is_refused_by_name(task, message):

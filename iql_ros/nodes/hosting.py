@@ -1,5 +1,6 @@
 """How every node of this package declares its parameters, runs and ends."""
 
+import contextlib
 import dataclasses
 import signal
 import sys
@@ -75,15 +76,11 @@ def run(name: str, make_node, args=None) -> int:
     node = None
     try:
         _init(args)
-        executor, node = SingleThreadedExecutor(), make_node(done)
-        executor.add_node(node)
-        spinning = threading.Thread(target=_spin, args=(executor, done), daemon=True)
-        spinning.start()
-        node.begin()
-        done.wait()
-        node.leave()
-        executor.shutdown(timeout_sec=2.0)
-        spinning.join(timeout=2.0)
+        node = make_node(done)
+        with _spinning(node, done):
+            node.begin()
+            done.wait()
+            node.leave()
         return node.exit_code
     except InputError as error:
         print(f'{name}: error: {error}', file=sys.stderr, flush=True)
@@ -100,6 +97,20 @@ def _init(args) -> None:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # rcl's: an argument or parameter file that it cannot read
         raise InputError(' '.join(str(error).split())) from None
+
+
+@contextlib.contextmanager
+def _spinning(node, done: threading.Event):
+    """Spin a node in a thread; whatever happens, no callback runs once this is over."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    thread = threading.Thread(target=_spin, args=(executor, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        executor.shutdown(timeout_sec=2.0)
+        thread.join(timeout=2.0)
 
 
 def _spin(executor, done: threading.Event) -> None:

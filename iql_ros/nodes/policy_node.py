@@ -13,7 +13,7 @@ from std_srvs.srv import Trigger
 from iql_ros.checkpoint import load_policy
 from iql_ros.episode_runner import EpisodeRunner
 from iql_ros.evaluate import EpisodeResult, write_results
-from iql_ros.files import InputError
+from iql_ros.files import check_new_file, InputError
 from iql_ros.nodes import hosting
 from iql_ros.nodes.control_loop import LockstepLoop, TRIPPED
 from iql_ros.nodes.diagnostics import DiagnosticsPublisher
@@ -123,6 +123,8 @@ class PolicyNode(LifecycleNode):
 
     def _configure(self) -> None:
         self._settings = hosting.values(self, PARAMETERS)
+        if self._settings.results:
+            check_new_file(self._settings.results, "parameter 'results':")
         if not self._settings.robot_config:
             raise InputError("parameter 'robot_config' is empty; expected the robot's YAML file")
         interface = load_robot_interface(self._settings.robot_config)

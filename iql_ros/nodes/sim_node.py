@@ -86,6 +86,9 @@ class SimNode(Node):
         except json.JSONDecodeError as error:
             raise InputError(f"parameter 'env_kwargs': got {self._settings.env_kwargs!r}, "
                              f'which is not JSON: {error}') from None
+        if not isinstance(kwargs, dict):
+            raise InputError(f"parameter 'env_kwargs': got {self._settings.env_kwargs!r}; "
+                             'expected a JSON object of keyword arguments')
         env = make_env(self._settings.env_id, **kwargs).unwrapped
         for stream in interface.observation:
             stream.check_invertible()

@@ -153,6 +153,7 @@ def test_nothing_simulated_is_heard_outside_of_its_namespace(graph, tmp_path, wa
     ({'env_id': 'iql_ros/Difbot-v0'}, "unknown environment 'iql_ros/Difbot-v0'"),
     ({'env_kwargs': '{'}, "'env_kwargs': got '{', which is not JSON"),
     ({'env_kwargs': '{"speed": 2}'}, 'speed'),
+    ({'env_kwargs': '[1]'}, "got '[1]'; expected a JSON object"),
     ({'robot_config': ''}, "parameter 'robot_config' is empty"),
 ])
 def test_what_does_not_fit_together_is_refused_by_name(graph, parameters, message):
