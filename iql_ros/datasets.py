@@ -220,11 +220,13 @@ def _to_unit(actions: np.ndarray, recording: Recording) -> tuple[np.ndarray, flo
     unit = ActionScaling(recording.action_low, recording.action_high).to_unit(actions)
     outside = float(np.mean(np.abs(unit) > 1 + _ROUNDING))
     if outside > OUTSIDE_LIMIT:
+        where = ("low and high of the robot YAML's actions" if recording.robot_config else
+                 '--env ID or --action-low and --action-high')
+        seen = range_text(actions.min(axis=0), actions.max(axis=0))
         raise InputError(
             f'{recording.name}: {outside:.1%} of the action values lie outside '
-            f'{range_text(recording.action_low, recording.action_high)} (they go from '
-            f'{actions.min():.4g} to {actions.max():.4g}), allowed: {OUTSIDE_LIMIT:.0%}; say '
-            'what -1 and +1 of the policy mean with --env ID or --action-low and --action-high')
+            f'{range_text(recording.action_low, recording.action_high)} (they cover {seen}), '
+            f'allowed: {OUTSIDE_LIMIT:.0%}; say what -1 and +1 of the policy mean with {where}')
     return np.clip(unit, -ACTION_LIMIT, ACTION_LIMIT).astype(np.float32), outside
 
 

@@ -31,6 +31,10 @@ def describe_dataset(recording: Recording, dataset: Dataset) -> str:
         ('returns', f'{returns.min():.4g} to {returns.max():.4g}, mean {returns.mean():.4g}, '
                     f'standard deviation {returns.std():.4g}'),
         *[('', line) for line in histogram_lines(returns)]]
+    flagged = sum(episode.interventions.sum() for episode in recording.episodes
+                  if episode.interventions is not None)
+    if flagged:
+        rows.append(('intervention', f'an operator had control in {flagged:,} of the steps'))
     if dataset.robot_config:
         interface = parse_robot_interface(dataset.robot_config, f'{dataset.name}: robot_config')
         rows += [*_robot_rows(interface), ('gate', _beyond_gate(recording, interface))]

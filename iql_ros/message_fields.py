@@ -2,6 +2,7 @@
 
 import functools
 import math
+import operator
 import re
 
 import numpy as np
@@ -13,6 +14,11 @@ _ROTATIONS = ('yaw_cos', 'yaw_sin')
 _NAME_LISTS = ('name', 'joint_names')  # JointState, JointTrajectory
 
 
+class MissingJointError(InputError):
+    """A message lacks a joint that the robot YAML names."""
+
+
+@functools.lru_cache(maxsize=256)
 def split_field(field: str, where: str) -> tuple[str | None, str]:
     """Split `function(path)` or `path` into (function or None, path)."""
     match = _FIELD.fullmatch(field)
@@ -26,12 +32,21 @@ def split_field(field: str, where: str) -> tuple[str | None, str]:
 
 def follow(message, path: str):
     """Return the attribute at a dotted path; the error names what exists where it breaks."""
+    try:
+        return _getter(path)(message)
+    except AttributeError:
+        pass
     for name in path.split('.'):
         try:
             message = getattr(message, name)
         except AttributeError:
             raise InputError(_no_such_field(message, name, path)) from None
     return message
+
+
+@functools.lru_cache(maxsize=256)
+def _getter(path: str):
+    return operator.attrgetter(path)
 
 
 def _no_such_field(message, name: str, path: str) -> str:
@@ -100,15 +115,15 @@ def read_joints(message, path: str, joints: tuple[str, ...]) -> np.ndarray:
     indices = _joint_indices(tuple(names), joints)
     if len(values) != len(names):
         raise InputError(f"field '{path}' has {len(values)} values for {len(names)} joints")
-    return np.array([values[index] for index in indices], dtype=np.float64)
+    return np.asarray(values, dtype=np.float64)[indices]
 
 
 @functools.lru_cache(maxsize=256)
-def _joint_indices(names: tuple[str, ...], joints: tuple[str, ...]) -> tuple[int, ...]:
+def _joint_indices(names: tuple[str, ...], joints: tuple[str, ...]) -> np.ndarray:
     for joint in joints:
         if joint not in names:
-            raise InputError(unknown_name('joint', joint, names))
-    return tuple(names.index(joint) for joint in joints)
+            raise MissingJointError(str(unknown_name('joint', joint, names)))
+    return np.array([names.index(joint) for joint in joints])
 
 
 def read_array(message, path: str, size: int) -> np.ndarray:
@@ -125,7 +140,13 @@ def read_beams(message, path: str, beams: int) -> np.ndarray:
     ranges = np.asarray(follow(message, path), dtype=np.float64)
     if ranges.size < beams:
         raise InputError(f"field '{path}' has {ranges.size} readings for beams: {beams}")
-    limit = float(message.range_max)
-    ranges = np.where(np.isposinf(ranges), limit, ranges)
-    ranges = np.where(ranges < message.range_min, limit, ranges)
-    return np.array([sector.min() for sector in np.array_split(ranges, beams)])
+    unseen = np.isposinf(ranges) | (ranges < message.range_min)
+    ranges = np.where(unseen, float(message.range_max), ranges)
+    return np.minimum.reduceat(ranges, _sector_starts(ranges.size, beams))
+
+
+@functools.lru_cache(maxsize=256)
+def _sector_starts(size: int, beams: int) -> np.ndarray:
+    """Return where equal sectors begin; the first ones are longer by one where they must be."""
+    length, longer = divmod(size, beams)
+    return np.array([sector * length + min(sector, longer) for sector in range(beams)])

@@ -12,6 +12,7 @@ from iql_ros.files import InputError, unknown_name
 from iql_ros.transitions import Episode
 
 DATASET_ID = re.compile(r'(\w[-\w]+/)*\w[-\w]*-v\d+', re.ASCII)
+INTERVENTION = 'intervention'  # the entry of Minari's infos that says who had control
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,11 +129,21 @@ def _stored_episodes(dataset, keys: tuple) -> list[dict]:
         return episodes
     read = _array_reader(dataset.storage.data_path / 'main_data.hdf5')
     episodes = []
+    if _has_interventions(dataset):
+        names.append(f'infos/{INTERVENTION}')
     for index in dataset.episode_indices:
         arrays = {name: read(f'episode_{index}/', name) for name in names + parts}
         arrays['observations'] = [arrays.pop(part) for part in parts]
         episodes.append(arrays)
     return episodes
+
+
+def _has_interventions(dataset) -> bool:
+    import h5py
+    ends = {f'episode_{index}' for index in [*dataset.episode_indices[:1],
+                                             *dataset.episode_indices[-1:]]}
+    with h5py.File(dataset.storage.data_path / 'main_data.hdf5') as file:
+        return bool(ends) and all(f'{end}/infos/{INTERVENTION}' in file for end in ends)
 
 
 def _array_reader(path: Path):
@@ -242,5 +253,7 @@ def _episode(arrays: dict, dims: tuple[int, int], where: str) -> Episode:
             observations = np.concatenate([observations, observations[-1:]])
         else:
             steps -= 1
+    interventions = arrays.get(f'infos/{INTERVENTION}')  # T + 1: the reset's comes first
     return Episode(observations, actions[:steps], rewards[:steps],
-                   terminations[:steps].astype(bool), truncations[:steps].astype(bool))
+                   terminations[:steps].astype(bool), truncations[:steps].astype(bool),
+                   None if interventions is None else interventions[1:steps + 1].astype(bool))

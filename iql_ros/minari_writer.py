@@ -11,7 +11,8 @@ import numpy as np
 
 from iql_ros import __version__
 from iql_ros.files import InputError
-from iql_ros.minari_store import DATASET_ID, datasets_root, import_minari
+from iql_ros.minari_store import (
+    DATASET_ID, datasets_root, import_minari, INTERVENTION)
 from iql_ros.transitions import Episode
 
 _WORKPLACE = '.iql_ros'  # hidden: Minari does not list what is being written there
@@ -106,18 +107,27 @@ def _write_data(folder: Path, episodes, low, high, metadata: dict) -> None:
     from minari.data_collector import EpisodeBuffer
     from minari.dataset.minari_storage import MinariStorage
     first = episodes[0].observations
+    flagged = any(episode.interventions is not None for episode in episodes)
     storage = MinariStorage.new(
         folder, observation_space=Box(-np.inf, np.inf, first.shape[1:], first.dtype),
         action_space=Box(np.asarray(low, np.float64), np.asarray(high, np.float64),
                          dtype=np.float64), data_format='hdf5')
     storage.update_episodes(EpisodeBuffer(
         observations=episode.observations, actions=episode.actions, rewards=episode.rewards,
-        terminations=episode.terminations, truncations=episode.truncations)
-        for episode in episodes)
+        terminations=episode.terminations, truncations=episode.truncations,
+        infos=_infos(episode) if flagged else None) for episode in episodes)
     storage.update_metadata(metadata)
     for path in folder.iterdir():
         with open(path, 'rb') as file:
             os.fsync(file.fileno())
+
+
+def _infos(episode: Episode) -> dict:
+    """Return who had control, T + 1 as Minari keeps infos: the reset's comes first."""
+    flags = np.zeros(len(episode.actions) + 1, dtype=bool)
+    if episode.interventions is not None:
+        flags[1:] = episode.interventions
+    return {INTERVENTION: flags}
 
 
 def _create_namespace(dataset_id: str) -> None:

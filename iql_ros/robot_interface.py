@@ -3,6 +3,7 @@
 import bisect
 import dataclasses
 from fractions import Fraction
+import functools
 import hashlib
 import json
 
@@ -68,15 +69,19 @@ class RobotInterface:
         """Return the largest age that any observation may have [ns]."""
         return max(stream.max_age_ns for stream in self.observation)
 
+    @functools.cached_property
+    def _rate(self) -> tuple[int, int]:
+        return Fraction(str(self.control_rate)).as_integer_ratio()
+
     def tick_ns(self, index: int) -> int:
         """Return the time of a tick [ns]: whole multiples of 1 / control_rate, never drifting."""
-        rate = Fraction(str(self.control_rate))
-        return index * _SECOND * rate.denominator // rate.numerator
+        numerator, denominator = self._rate
+        return index * _SECOND * denominator // numerator
 
     def tick_index(self, time_ns: int) -> int:
         """Return the last tick at or before a time [ns]; inverse of tick_ns."""
-        rate = Fraction(str(self.control_rate))
-        index = time_ns * rate.numerator // (_SECOND * rate.denominator)
+        numerator, denominator = self._rate
+        index = time_ns * numerator // (_SECOND * denominator)
         return index + 1 if self.tick_ns(index + 1) <= time_ns else index
 
     def split_action(self, action) -> list[np.ndarray]:
@@ -189,20 +194,28 @@ def _streams(content, key: str, cls, where: str) -> tuple:
 class ObservationBuffer:
     """The recent samples of every observation stream, asked for by time; knows no clock."""
 
-    def __init__(self, interface: RobotInterface):
-        """Start empty."""
+    def __init__(self, interface: RobotInterface, decode=None):
+        """Start empty; `decode(index, value)` makes a vector of what was pushed, if it is none."""
         self._streams = interface.observation
+        self._max_ages = [stream.max_age_ns for stream in interface.observation]
+        self._decode = decode or (lambda index, value: value)
         self.clear()
 
     def clear(self) -> None:
         """Forget every sample, as after a reset of the clock."""
         self._stamps = [[] for _ in self._streams]
         self._values = [[] for _ in self._streams]
+        self.ages = []       # [ns] of every stream's sample in the last observation
 
-    def push(self, index: int, stamp_ns: int, value: np.ndarray) -> None:
-        """Take a decoded sample of stream `index`; late ones are put where they belong."""
-        position = bisect.bisect_right(self._stamps[index], stamp_ns)
-        self._stamps[index].insert(position, stamp_ns)
+    def push(self, index: int, stamp_ns: int, value) -> None:
+        """Take a sample of stream `index`; late ones are put where they belong."""
+        stamps = self._stamps[index]
+        if not stamps or stamp_ns >= stamps[-1]:
+            stamps.append(stamp_ns)
+            self._values[index].append(value)
+            return
+        position = bisect.bisect_right(stamps, stamp_ns)
+        stamps.insert(position, stamp_ns)
         self._values[index].insert(position, value)
 
     def sample(self, tick_ns: int) -> np.ndarray | None:
@@ -213,33 +226,37 @@ class ObservationBuffer:
         older than its max_age; nothing is interpolated. Older samples are forgotten, so ticks
         must be asked for in order.
         """
-        values = []
-        for index in range(len(self._streams)):
-            self._forget_before(index, tick_ns)
-            if self._age_ns(index, tick_ns) is not None:
-                values.append(self._values[index][0])
-        return np.concatenate(values) if len(values) == len(self._streams) else None
+        self.ages, whole = [], True
+        for stamps, values, max_age_ns in zip(self._stamps, self._values, self._max_ages):
+            if len(stamps) > 1 and stamps[1] <= tick_ns:
+                keep = bisect.bisect_right(stamps, tick_ns) - 1
+                del stamps[:keep], values[:keep]
+            age = tick_ns - stamps[0] if stamps else -1
+            whole = whole and 0 <= age <= max_age_ns
+            self.ages.append(age)
+        if not whole:
+            return None
+        return np.concatenate([self._decode(index, values[0])
+                               for index, values in enumerate(self._values)])
+
+    def ages_ns(self, tick_ns: int) -> list[int | None]:
+        """Return the age [ns] of every stream's latest sample at a tick, None without one."""
+        positions = [bisect.bisect_right(stamps, tick_ns) for stamps in self._stamps]
+        return [tick_ns - stamps[position - 1] if position else None
+                for stamps, position in zip(self._stamps, positions)]
+
+    def stale_streams(self, tick_ns: int) -> list[int]:
+        """Return the indices of the streams that have no sample young enough for a tick."""
+        return [index for index, age in enumerate(self.ages_ns(tick_ns))
+                if age is None or age > self._streams[index].max_age_ns]
 
     def stale(self, tick_ns: int) -> list[str]:
         """Return a description of every stream that has no sample young enough for a tick."""
-        return [f"'{stream.topic}' ({self._what_is_wrong(index, tick_ns)}; "
-                f'max_age {stream.max_age} s)'
-                for index, stream in enumerate(self._streams)
-                if self._age_ns(index, tick_ns) is None]
+        ages = self.ages_ns(tick_ns)
+        return [f"'{self._streams[index].topic}' ({self._what_is_wrong(ages[index])}; "
+                f'max_age {self._streams[index].max_age} s)'
+                for index in self.stale_streams(tick_ns)]
 
-    def _forget_before(self, index: int, tick_ns: int) -> None:
-        keep = max(bisect.bisect_right(self._stamps[index], tick_ns) - 1, 0)
-        del self._stamps[index][:keep], self._values[index][:keep]
-
-    def _age_ns(self, index: int, tick_ns: int) -> int | None:
-        position = bisect.bisect_right(self._stamps[index], tick_ns)
-        if position == 0:
-            return None
-        age = tick_ns - self._stamps[index][position - 1]
-        return age if age <= self._streams[index].max_age_ns else None
-
-    def _what_is_wrong(self, index: int, tick_ns: int) -> str:
-        position = bisect.bisect_right(self._stamps[index], tick_ns)
-        if position == 0:
-            return 'nothing received'
-        return f'{(tick_ns - self._stamps[index][position - 1]) / _SECOND:.3f} s old'
+    @staticmethod
+    def _what_is_wrong(age_ns: int | None) -> str:
+        return 'nothing received' if age_ns is None else f'{age_ns / _SECOND:.3f} s old'

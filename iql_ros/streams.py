@@ -2,12 +2,14 @@
 
 import array
 import dataclasses
+import functools
 import re
 
 import numpy as np
 
 from iql_ros import message_fields
 from iql_ros.files import InputError, unknown_name
+from iql_ros.gate_settings import check_vector, GateSettings
 
 _STAMPS = ('header', 'receive')
 _QOS = ('auto', 'reliable', 'best_effort')
@@ -17,59 +19,10 @@ _TOPIC = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _MAX_AGE = 1_000_000  # [s]
 
 
-@dataclasses.dataclass(frozen=True)
-class Limit:
-    """Absolute limits of one action stream, physical units, shape (dim,)."""
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class GateSettings:
-    """What the safety gate enforces on one action stream (see safety.py)."""
-
-    downstream_timeout: float | str                # [s] or none
-    limit: Limit | None = None                     # default: low and high of the stream
-    max_rate: tuple[float, ...] | str = 'none'     # [unit/s] per value, or none
-    stop: tuple[float, ...] | str = 'zero'         # zero, or what to send, per value
-
-    def check(self, size: int, low, high, where: str) -> None:
-        """Refuse what does not fit a stream of `size` values between low and high."""
-        if isinstance(self.stop, str) and self.stop != 'zero':
-            raise InputError(f'{where}: gate.stop: got {self.stop!r}; allowed: zero or {size} '
-                             'values')
-        if isinstance(self.max_rate, str) and self.max_rate != 'none':
-            raise InputError(f'{where}: gate.max_rate: got {self.max_rate!r}; allowed: none or '
-                             f'{size} values')
-        limit = self.limit or Limit(low, high)
-        for name, values in (('limit.low', limit.low), ('limit.high', limit.high),
-                             ('max_rate', self.max_rate), ('stop', self.stop)):
-            if not isinstance(values, str):
-                _check_vector(values, size, f'{where}: gate.{name}')
-        if not isinstance(self.max_rate, str) and min(self.max_rate) <= 0:
-            raise InputError(f'{where}: gate.max_rate: got {list(self.max_rate)}; allowed: > 0')
-        for index in range(size):
-            if not low[index] <= limit.low[index] <= limit.high[index] <= high[index]:
-                raise InputError(
-                    f'{where}: gate.limit[{index}]: got [{limit.low[index]}, '
-                    f'{limit.high[index]}]; allowed: inside [{low[index]}, {high[index]}]')
-
-    def check_timeout(self, control_rate: float, where: str) -> None:
-        """Refuse a downstream timeout shorter than two control periods."""
-        timeout = self.downstream_timeout
-        if isinstance(timeout, str):
-            if timeout != 'none':
-                raise InputError(f'{where}: gate.downstream_timeout: got {timeout!r}; allowed: '
-                                 'none or seconds')
-        elif not timeout >= 2 / control_rate:
-            raise InputError(f'{where}: gate.downstream_timeout: got {timeout}; allowed: at '
-                             f'least two control periods, {2 / control_rate:g} s')
-
-
-def _check_vector(values, size: int, where: str) -> None:
-    if len(values) != size or not np.all(np.isfinite(values)):
-        raise InputError(f'{where}: got {list(values)}; expected {size} finite values')
+def _check_topic(where: str, topic: str) -> None:
+    if not _TOPIC.fullmatch(topic):
+        raise InputError(f'{where}: got {topic!r}; expected a name like robot_pose, of letters, '
+                         'digits and _, parts separated by /')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +47,7 @@ class Stream:
         for key, allowed in (('stamp', _STAMPS), ('qos', _QOS)):
             if getattr(self, key) not in allowed:
                 raise InputError(f'{where}: {unknown_name(key, getattr(self, key), allowed)}')
-        if not _TOPIC.fullmatch(self.topic):
-            raise InputError(f'topic: got {self.topic!r}; expected a name like robot_pose, of '
-                             'letters, digits and _, parts separated by /')
+        _check_topic('topic', self.topic)
         if not 0 < self.max_age <= _MAX_AGE:
             raise InputError(f'{where}: max_age: got {self.max_age}; allowed: 0 < s <= {_MAX_AGE}')
         if not self.fields:
@@ -148,24 +99,28 @@ class Stream:
 
         """
         try:
-            parts = [self._read(message, field) for field in self.fields]
+            if self.width == 1 and not (self.joints or self.size or self.beams):
+                return np.array([message_fields.read_scalar(message, function, path)
+                                 for function, path in self._split_fields])
+            parts = [self._read(message, path) for _, path in self._split_fields]
         except InputError as error:
-            raise InputError(f"topic '{self.topic}' ({self.type}): {error}") from None
+            raise type(error)(f"topic '{self.topic}' ({self.type}): {error}") from None
         except (AttributeError, TypeError, ValueError):  # a field of another kind than was said
             raise InputError(f"topic '{self.topic}' ({self.type}): fields {list(self.fields)} are "
                              'of another kind; expected numbers, arrays of them with joints or '
                              'size, scans with beams, orientations in yaw_...()') from None
-        return np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _read(self, message, field: str) -> np.ndarray:
-        function, path = message_fields.split_field(field, self.topic)
+    @functools.cached_property
+    def _split_fields(self) -> list[tuple[str | None, str]]:
+        return [message_fields.split_field(field, self.topic) for field in self.fields]
+
+    def _read(self, message, path: str) -> np.ndarray:
         if self.joints:
             return message_fields.read_joints(message, path, self.joints)
         if self.size:
             return message_fields.read_array(message, path, self.size)
-        if self.beams:
-            return message_fields.read_beams(message, path, self.beams)
-        return np.array([message_fields.read_scalar(message, function, path)])
+        return message_fields.read_beams(message, path, self.beams)
 
     def check_invertible(self) -> None:
         """
@@ -248,14 +203,17 @@ class Action(Stream):
     rule: str                            # mean | last | longest: several commands in one tick
     gate: GateSettings
     time_from_start: float = 0.0         # [s] of a JointTrajectory's point
+    executed: str = ''                   # topic of what was executed; converted where recorded
 
     def __post_init__(self):
         super().__post_init__()
         where = f"action '{self.topic}'"
         if self.rule not in _RULES:
             raise InputError(f'{where}: {unknown_name("rule", self.rule, _RULES)}')
-        _check_vector(self.low, self.dim, f'{where}: low')
-        _check_vector(self.high, self.dim, f'{where}: high')
+        check_vector(self.low, self.dim, f'{where}: low')
+        check_vector(self.high, self.dim, f'{where}: high')
+        if self.executed:
+            _check_topic(f'{where}: executed', self.executed)
         if self.time_from_start < 0:
             raise InputError(f'{where}: time_from_start: got {self.time_from_start}; allowed: '
                              '>= 0 s')

@@ -65,7 +65,7 @@ class EpisodeMarks:
 class TaskSettings:
     """The key `task` of a robot's YAML."""
 
-    reward: str | dict
+    reward: float | str | dict       # the same every tick, a function, or a topic
     time_limit: float                # [s]
     terminated: str | dict | None = None
     success_reward: float = 0.0
@@ -74,8 +74,9 @@ class TaskSettings:
     episode: EpisodeMarks | None = None
 
     def __post_init__(self):
-        for name in ('time_limit', 'success_reward', 'failure_reward'):
-            if not math.isfinite(getattr(self, name)):
+        for name in ('time_limit', 'success_reward', 'failure_reward', 'reward'):
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
                 raise InputError(f'{name}: got {getattr(self, name)}; allowed: finite numbers')
 
 
@@ -127,8 +128,8 @@ class Task:
         self.task_hash = _hash(settings)
 
     def reward(self, observation, action, next_observation) -> float:
-        """Return the named function's reward; 0 when the reward comes from a topic."""
-        return float(self._reward(observation, action, next_observation)) if self._reward else 0.0
+        """Return the reward of a tick; 0 when it comes from a topic."""
+        return self._reward(observation, action, next_observation) if self._reward else 0.0
 
     def terminated(self, observation, action, next_observation) -> bool:
         """Say whether the named function ends the episode; False when a topic does."""
@@ -139,19 +140,31 @@ class Task:
 def _source(value, where: str):
     if isinstance(value, dict):
         return from_mapping(TopicSource, value, where), None
+    if isinstance(value, float):
+        return None, lambda observation, action, next_observation: value
     return None, _named_function(value, where)
 
 
 def _named_function(name: str, where: str):
+    if name.startswith('TODO'):
+        raise InputError(f"{where}: got '{name}'; fill it in: module:function, a number for every "
+                         'tick, or a topic')
     module_name, _, function_name = name.partition(':')
     try:
         function = getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{where}: got '{name}', which cannot be imported ({error}); expected "
-                         'module:function') from None
+                         'module:function, of a module in PYTHONPATH') from None
     if not callable(function):
         raise InputError(f"{where}: got '{name}', which is not a function")
-    return function
+
+    def call(observation, action, next_observation):
+        try:
+            return float(function(observation, action, next_observation))
+        except Exception as error:  # it is the user's: whatever it is, its name helps most
+            reason = ' '.join(f'{type(error).__name__}: {error}'.split())
+            raise InputError(f"{where}: '{name}' raised {reason}") from error
+    return call
 
 
 def _hash(settings: TaskSettings) -> str:

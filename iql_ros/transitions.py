@@ -19,6 +19,7 @@ class Transition:
     next_observation: np.ndarray     # (observation_dim,) at tick k + 1
     terminated: bool
     truncated: bool
+    intervention: bool = False       # an operator had control
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Episode:
     rewards: np.ndarray              # (T,) float64
     terminations: np.ndarray         # (T,) bool
     truncations: np.ndarray          # (T,) bool
+    interventions: np.ndarray | None = None  # (T,) bool: an operator had control; None: never
 
 
 def make_episode(transitions: list[Transition]) -> Episode:
@@ -37,12 +39,14 @@ def make_episode(transitions: list[Transition]) -> Episode:
     terminations = np.array([step.terminated for step in transitions])
     truncations = np.array([step.truncated for step in transitions])
     truncations[-1] = not terminations[-1]
+    interventions = np.array([step.intervention for step in transitions])
     return Episode(
         observations=np.array([transitions[0].observation]
                               + [step.next_observation for step in transitions]),
         actions=np.array([step.action for step in transitions]),
         rewards=np.array([step.reward for step in transitions], dtype=np.float64),
-        terminations=terminations, truncations=truncations)
+        terminations=terminations, truncations=truncations,
+        interventions=interventions if interventions.any() else None)
 
 
 def reduce_commands(rule: str, segments: list[tuple[int, int, np.ndarray]]) -> np.ndarray:
@@ -55,8 +59,10 @@ def reduce_commands(rule: str, segments: list[tuple[int, int, np.ndarray]]) -> n
     if len(segments) == 1 or rule == 'last':
         return segments[-1][2]
     if rule == 'mean':
-        total = segments[-1][1] - segments[0][0]
-        return sum(vector * ((end - start) / total) for start, end, vector in segments)
+        total, first = segments[-1][1] - segments[0][0], segments[0][2]
+        # from the first on, so that equal commands come out unchanged too
+        return first + sum((vector - first) * ((end - start) / total)
+                           for start, end, vector in segments[1:])
     merged = [segments[0]]
     for start, end, vector in segments[1:]:
         if np.array_equal(vector, merged[-1][2]):
@@ -116,6 +122,11 @@ class TransitionBuilder:
         self._pending = None  # (tick_ns, observation) without its successor
         self.steps = 0
 
+    @property
+    def waiting(self) -> bool:
+        """Say whether the last tick waits for its successor."""
+        return self._pending is not None
+
     def add_command(self, index: int, stamp_ns: int, vector: np.ndarray) -> None:
         """Take a command (dim,) of action stream `index`, in force from its stamp on."""
         self._commands[index].add(stamp_ns, vector)
@@ -128,14 +139,15 @@ class TransitionBuilder:
         """Take a termination flag that arrived on the task's topic."""
         self._terminations.append((stamp_ns, terminated))
 
-    def tick(self, tick_ns: int, observation: np.ndarray,
-             outcome: float | None = None) -> Transition | None:
+    def tick(self, tick_ns: int, observation: np.ndarray, outcome: float | None = None,
+             intervention: bool = False) -> Transition | None:
         """
         Take the observation of a tick and return the transition that it completes.
 
         None for the first tick of an episode, and when no command was in force since the last
         tick: the episode is then over and starts anew here. `outcome` is the reward of a person
-        who says success or failure, which terminates the episode.
+        who says success or failure, which terminates the episode; `intervention` says that an
+        operator had control since the last tick.
         """
         pending, self._pending = self._pending, (tick_ns, observation)
         if pending is None:
@@ -156,7 +168,7 @@ class TransitionBuilder:
         self.steps += 1
         truncated = not terminated and self.steps >= self._task.time_limit_ticks
         return Transition(start_ns, start_observation, action, reward, observation,
-                          bool(terminated), truncated)
+                          bool(terminated), truncated, intervention)
 
     @staticmethod
     def _take(stamped: list, until_ns: int) -> list:

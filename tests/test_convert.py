@@ -24,7 +24,9 @@ def test_a_bag_becomes_a_dataset_with_its_robot_and_actions_between_one_and_minu
     assert np.allclose(dataset.actions[:, 0], [0.10 / 0.3, 0.11 / 0.3])
     assert dataset.truncations.tolist() == [False, True] and not dataset.terminations.any()
     assert dataset.robot_config == TOY.text and report['transitions'] == 2
-    assert [source['file'] for source in dataset.metadata['iql_ros']['sources']] == [
+    stored = load_dataset('toy/drive-v0')
+    assert stored.fingerprint == dataset.fingerprint
+    assert [source['file'] for source in stored.metadata['iql_ros']['sources']] == [
         'bag/bag.mcap', 'bag/metadata.yaml']
 
 

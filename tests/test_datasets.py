@@ -195,7 +195,7 @@ def test_few_actions_outside_are_clipped_and_counted_and_many_are_refused():
     assert dataset.actions.max() == np.float32(ACTION_LIMIT) < 1
     write_minari('test/many-v0', [episode], action_low=[-16.5], action_high=[16.5])
     with pytest.raises(InputError, match=r'15.0% of the action values lie outside \[-16.5, 16.5'
-                                         r'\] \(they go from 0 to 19\).*--env ID or --action-low'):
+                                         r'\] \(they cover .*--env ID or --action-low'):
         load_dataset('test/many-v0')
 
 

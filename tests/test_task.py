@@ -57,3 +57,15 @@ def test_the_hash_knows_the_task_and_not_the_topics_name():
     second = make_task('{reward: {topic: b, type: t/msg/T, field: data}, time_limit: 1.0}')
     third = make_task('{reward: {topic: b, type: t/msg/T, field: data}, time_limit: 2.0}')
     assert first.task_hash == second.task_hash != third.task_hash
+
+
+def test_a_function_that_fails_is_named_on_one_line():
+    task = make_task('{reward: "iql_ros.task:docking_cost", time_limit: 20.0}')
+    with pytest.raises(InputError, match="reward: 'iql_ros.task:docking_cost' raised IndexError"):
+        task.reward([0.0], [0.0], [0.0])
+
+
+def test_a_number_is_the_reward_of_every_tick_and_todo_asks_to_be_filled_in():
+    assert make_task('{reward: -1, time_limit: 20.0}').reward([0.0], [0.0], [0.0]) == -1.0
+    with pytest.raises(InputError, match="reward: got 'TODO'; fill it in: module:function, a num"):
+        make_task('{reward: TODO, time_limit: 20.0}')

@@ -1,0 +1,63 @@
+"""What a robot's YAML says the safety gate enforces on one action stream."""
+
+import dataclasses
+
+import numpy as np
+
+from iql_ros.files import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """Absolute limits of one action stream, physical units, shape (dim,)."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class GateSettings:
+    """What the safety gate enforces on one action stream (see safety.py)."""
+
+    downstream_timeout: float | str                # [s] or none
+    limit: Limit | None = None                     # default: low and high of the stream
+    max_rate: tuple[float, ...] | str = 'none'     # [unit/s] per value, or none
+    stop: tuple[float, ...] | str = 'zero'         # zero, or what to send, per value
+
+    def check(self, size: int, low, high, where: str) -> None:
+        """Refuse what does not fit a stream of `size` values between low and high."""
+        if isinstance(self.stop, str) and self.stop != 'zero':
+            raise InputError(f'{where}: gate.stop: got {self.stop!r}; allowed: zero or {size} '
+                             'values')
+        if isinstance(self.max_rate, str) and self.max_rate != 'none':
+            raise InputError(f'{where}: gate.max_rate: got {self.max_rate!r}; allowed: none or '
+                             f'{size} values')
+        limit = self.limit or Limit(low, high)
+        for name, values in (('limit.low', limit.low), ('limit.high', limit.high),
+                             ('max_rate', self.max_rate), ('stop', self.stop)):
+            if not isinstance(values, str):
+                check_vector(values, size, f'{where}: gate.{name}')
+        if not isinstance(self.max_rate, str) and min(self.max_rate) <= 0:
+            raise InputError(f'{where}: gate.max_rate: got {list(self.max_rate)}; allowed: > 0')
+        for index in range(size):
+            if not low[index] <= limit.low[index] <= limit.high[index] <= high[index]:
+                raise InputError(
+                    f'{where}: gate.limit[{index}]: got [{limit.low[index]}, '
+                    f'{limit.high[index]}]; allowed: inside [{low[index]}, {high[index]}]')
+
+    def check_timeout(self, control_rate: float, where: str) -> None:
+        """Refuse a downstream timeout shorter than two control periods."""
+        timeout = self.downstream_timeout
+        if isinstance(timeout, str):
+            if timeout != 'none':
+                raise InputError(f'{where}: gate.downstream_timeout: got {timeout!r}; allowed: '
+                                 'none or seconds')
+        elif not timeout >= 2 / control_rate:
+            raise InputError(f'{where}: gate.downstream_timeout: got {timeout}; allowed: at '
+                             f'least two control periods, {2 / control_rate:g} s')
+
+
+def check_vector(values, size: int, where: str) -> None:
+    """Refuse anything but `size` finite values."""
+    if len(values) != size or not np.all(np.isfinite(values)):
+        raise InputError(f'{where}: got {list(values)}; expected {size} finite values')
