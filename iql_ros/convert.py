@@ -1,10 +1,12 @@
 """The convert jobs: bags of one robot, or a flat HDF5 file -> a new Minari dataset."""
 
+import collections
+from concurrent.futures import ThreadPoolExecutor
 import dataclasses
 from pathlib import Path
 
 from iql_ros.datasets import (
-    check_environment, Dataset, load_dataset, read_recording, to_transitions)
+    check_environment, Dataset, read_recording, to_transitions)
 from iql_ros.files import InputError
 from iql_ros.minari_store import find_dataset, read_minari, Recording
 from iql_ros.minari_writer import check_new_id, source_files, write_minari
@@ -13,8 +15,8 @@ from iql_ros.rosbag import read_episodes
 
 
 def convert_bags(sources, dataset_id: str, interface: RobotInterface,
-                 namespace: str | None = None,
-                 environment: str | None = None) -> tuple[Dataset, dict]:
+                 namespace: str | None = None, environment: str | None = None, labels=None,
+                 allow=(), on_progress=None) -> tuple[Dataset, dict]:
     """
     Write the episodes of bags as a new dataset; return its transitions and the report.
 
@@ -24,6 +26,9 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
         interface: Of the robot that was recorded; its task gives rewards and terminations.
         namespace: Prefix of the robot's topics in the bags; None finds it.
         environment: Gymnasium id that the dataset is evaluated in, where there is one.
+        labels: CSV file of a person's labels, as read_episodes.
+        allow: What not to refuse, as read_episodes.
+        on_progress: As read_episodes.
 
     Raises:
         InputError: as read_episodes and write_minari; for an environment that cannot be made
@@ -34,16 +39,42 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
     names = ', '.join(map(str, sources))
     if environment is not None:
         check_environment(environment, names, interface.observation_dim, interface.action_dim)
-    episodes, report = read_episodes(sources, interface, namespace)
-    if not episodes:
-        raise InputError(f'{names}: no transition: every tick lacks a stream young enough, or a '
-                         'command in force')
-    scaling = interface.action_scaling
-    to_transitions(Recording(names, episodes, scaling.low, scaling.high))  # refuses now
-    write_minari(dataset_id, episodes, action_low=scaling.low, action_high=scaling.high,
-                 sources=source_files(sources), robot_config=interface.text,
-                 settings={'namespace': namespace, 'report': report}, environment=environment)
-    return load_dataset(dataset_id), report
+    with ThreadPoolExecutor(1) as aside:  # hashing leaves the interpreter free
+        files = aside.submit(source_files, sources)
+        episodes, report = read_episodes(sources, interface, namespace, labels, allow,
+                                         on_progress)
+        if not episodes:
+            raise InputError(f'{names}: no transition: {_why_none(report)}')
+        scaling = interface.action_scaling
+        dataset = to_transitions(Recording(
+            names, episodes, scaling.low, scaling.high, environment,
+            metadata={'iql_ros': {'robot_config': interface.text}}))  # refuses now
+        write_minari(dataset_id, episodes, action_low=scaling.low, action_high=scaling.high,
+                     sources=files.result(), robot_config=interface.text,
+                     settings={'namespace': namespace, 'allow': sorted(allow),
+                               'labels': source_files([labels]) if labels else None,
+                               'report': _provenance(report)}, environment=environment)
+    return dataclasses.replace(dataset, name=dataset_id), report
+
+
+def _why_none(report: dict) -> str:
+    dropped = collections.Counter()
+    for bag in report['bags']:
+        dropped.update(bag['dropped'])
+    reasons = [f'{count:,} ticks: {reason}' for reason, count in dropped.most_common(3)]
+    return '; '.join(reasons) or 'the bags are shorter than two ticks'
+
+
+def _provenance(report: dict) -> dict:
+    """Return the report without what is only drawn."""
+    bags = [{**bag, 'streams': [_without(stream, 'activity', 'age') for stream in bag['streams']],
+             'delays': [_without(delay, 'curve') for delay in bag['delays']]}
+            for bag in report['bags']]
+    return {**report, 'bags': bags}
+
+
+def _without(mapping: dict, *names: str) -> dict:
+    return {key: value for key, value in mapping.items() if key not in names}
 
 
 def convert_hdf5(path, dataset_id: str, action_low=None, action_high=None,

@@ -14,6 +14,7 @@ from iql_ros.files import InputError, read_yaml, write_atomic
 
 EVALUATION, DEVIATION = 'evaluation/return_mean', 'evaluation/return_std'
 POLICY, DATA, CLONING = '#1f5fa8', '#8b929c', '#c46a1f'  # one colour for one thing, everywhere
+_SHORT = 14  # characters of a table's cell that are not broken into lines
 _DASHES = ('-', ':', '-.')  # of several clonings
 _STYLE = """
 body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
@@ -26,8 +27,12 @@ figure { margin: 1.2rem 0 1.6rem; } figure img { width: 100%; height: auto; disp
 figcaption { color: #4a5562; font-size: .9rem; margin-top: .5rem; max-width: 46rem; }
 table { border-collapse: collapse; font-size: .92rem; margin: .8rem 0; width: 100%; }
 th { text-align: left; color: #5b6673; font-weight: 600; }
-th, td { padding: .34rem 1.2rem .34rem 0; border-bottom: 1px solid #e8ecf0;
+th, td { padding: .34rem 1rem .34rem 0; border-bottom: 1px solid #e8ecf0;
   vertical-align: top; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+th:last-child, td:last-child { padding-right: 0; }
+th[scope=row] { min-width: 7rem; }
+ul { padding-left: 1.2rem; } li { margin: .4rem 0; }
+.short { white-space: nowrap; }
 footer { color: #7b8592; font-size: .85rem; margin-top: 3rem; }
 """
 
@@ -52,16 +57,30 @@ def paragraph(text: str) -> str:
     return f'<p>{html.escape(text)}</p>'
 
 
+def list_html(texts) -> str:
+    """Return a bulleted list of plain texts."""
+    return '\n'.join(['<ul>', *(f'<li>{html.escape(text)}</li>' for text in texts), '</ul>'])
+
+
 def table_html(rows, header=None) -> str:
     """Return a table of anything that str() shows; the first column names the row."""
     lines = ['<table>']
     if header:
-        lines.append(f'<tr>{"".join(f"<th>{html.escape(str(name))}</th>" for name in header)}'
-                     '</tr>')
+        lines.append(f'<tr>{"".join(_cell("th", name) for name in header)}</tr>')
     for first, *rest in rows:
-        cells = ''.join(f'<td>{html.escape(str(cell))}</td>' for cell in rest)
-        lines.append(f'<tr><th scope="row">{html.escape(str(first))}</th>{cells}</tr>')
+        cells = ''.join(_cell('td', cell) for cell in rest)
+        lines.append(f'<tr>{_cell("th", first, scope="row")}{cells}</tr>')
     return '\n'.join([*lines, '</table>'])
+
+
+def _cell(tag: str, content, **attributes) -> str:
+    text = html.escape(str(content))
+    if len(str(content)) <= _SHORT:
+        attributes['class'] = 'short'
+    else:  # a topic or a type is broken where its words end
+        text = text.replace('/', '/<wbr>').replace('_', '_<wbr>')
+    named = ''.join(f' {name}="{value}"' for name, value in attributes.items())
+    return f'<{tag}{named}>{text}</{tag}>'
 
 
 def figure_html(figure, caption: str) -> str:

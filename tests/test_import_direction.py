@@ -17,8 +17,10 @@ CHAINS = (
     ('replay_buffer', ('iql', 'datasets'), 'train'),
     ('robot_interface', ('safety', 'task'), 'transitions', ('rosbag', 'nodes')),
     ('robot_interface', ('checkpoint', 'datasets', 'evaluate')),
+    ('transitions', 'bags', 'rosbag', 'convert', ('cli', 'nodes')),
 )
-WAIST = ('message_fields', 'robot_interface', 'safety', 'streams', 'task', 'transitions')
+WAIST = ('gate_settings', 'message_fields', 'robot_interface', 'safety', 'streams', 'task',
+         'transitions')
 BASE = {'numpy', 'yaml', 'torch', 'safetensors'}
 ROS_NAMES = ('rclpy', 'rosidl_runtime_py', 'ament_index_python', 'std_srvs', 'launch')
 

@@ -1,0 +1,1 @@
+"""Bags: what reading, judging and describing recordings takes; rosbag.py converts them."""

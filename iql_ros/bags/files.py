@@ -1,0 +1,147 @@
+"""Where a bag's data lies: its files on disk, and what its metadata.yaml declares."""
+
+import dataclasses
+from pathlib import Path
+
+from iql_ros.files import InputError, read_yaml
+
+_SUFFIXES = ('.mcap', '.db3', '.bag', '.mcap.zstd', '.db3.zstd')
+_LFS_POINTER = b'version https://git-lfs'
+ALLOWANCES = {
+    'missing-parts': 'read what is there of a split bag',
+    'damaged': 'keep what can be read before the damage, leave out messages that cannot be',
+    'counts': 'read fewer messages than the bag declares',
+    'clocks': 'mix streams whose header clocks disagree',
+    'unset-stamps': 'leave out messages whose header stamp is zero',
+    'partial-joints': 'leave out joint messages that lack a joint that the YAML names',
+    'non-finite': 'leave out ticks with NaN or infinity, ending the episode there',
+}
+
+
+class Allowed:
+    """What a person allowed by name (`--allow`), and notes of what came of it."""
+
+    def __init__(self, names=()):
+        """
+        Take names of ALLOWANCES.
+
+        Raises:
+            InputError: for a name that is none.
+
+        """
+        for name in names:
+            if name not in ALLOWANCES:
+                raise InputError(f"--allow '{name}'; allowed: {', '.join(ALLOWANCES)}")
+        self.names = frozenset(names)
+        self.notes = []
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def refuse(self, name: str, text: str) -> None:
+        """Note what was allowed; refuse what was not, saying how to allow it."""
+        if name not in self.names:
+            raise InputError(f'{text} (--allow {name}: {ALLOWANCES[name]})')
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+@dataclasses.dataclass(frozen=True)
+class BagFiles:
+    """The data files of one bag, and what its metadata.yaml says of them."""
+
+    paths: tuple[Path, ...]
+    compressed_messages: bool = False
+    declared: dict | None = None     # topic -> messages; None without metadata.yaml
+
+
+def is_bag(path) -> bool:
+    """Say whether a path is a bag's file, or a folder with one in it or one level below."""
+    path = Path(path)
+    if path.is_dir():
+        return bool(_data_files(path)) or any(
+            _data_files(child) for child in path.iterdir() if child.is_dir())
+    return path.name.endswith(_SUFFIXES)
+
+
+def find_bags(source) -> list[Path]:
+    """
+    Return the bags of a source: itself, or the bags of a folder in order of their names.
+
+    Without a metadata.yaml nothing says that two files of a folder belong together: each is a
+    bag of its own.
+
+    Raises:
+        InputError: for a path that does not exist or holds no bag.
+
+    """
+    path = Path(source)
+    if not path.exists():
+        raise InputError(f"bag '{path}' does not exist")
+    if path.is_file() or (path / 'metadata.yaml').is_file():
+        return [path]
+    bags = [child for child in sorted(path.iterdir())
+            if child.name.endswith(_SUFFIXES) or (child.is_dir() and _data_files(child))]
+    if not bags:
+        raise InputError(f"'{path}' holds no bag; expected files named {', '.join(_SUFFIXES)}")
+    return [bag for child in bags for bag in (find_bags(child) if child.is_dir() else [child])]
+
+
+def _data_files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir()
+                  if file.is_file() and file.name.endswith(_SUFFIXES))
+
+
+def locate(path: Path, allowed: Allowed) -> BagFiles:
+    """
+    Return the data files of one bag; those of a folder as its metadata.yaml lists them.
+
+    Raises:
+        InputError: for a folder without data, a part that is missing, a pointer file.
+
+    """
+    if not path.is_dir():
+        return BagFiles((_checked(path),))
+    present = _data_files(path)
+    if not present:
+        raise InputError(f"bag '{path}' has no data file; expected {', '.join(_SUFFIXES)}")
+    if not (path / 'metadata.yaml').is_file():
+        return BagFiles(tuple(_checked(file) for file in present))
+    content = read_yaml(path / 'metadata.yaml')
+    try:
+        information = content['rosbag2_bagfile_information']
+        names = [Path(name).name for name in information['relative_file_paths']]
+        by_message = str(information.get('compression_mode') or '').lower() == 'message'
+        declared = {}
+        for entry in information['topics_with_message_count']:
+            topic, count = entry['topic_metadata']['name'], int(entry['message_count'])
+            declared[topic] = declared.get(topic, 0) + count
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"bag '{path}': metadata.yaml is damaged: {error!r}") from None
+    files = _listed(path, names, present, allowed)
+    if len(files) < len(names):
+        declared = None  # of all parts
+    return BagFiles(tuple(_checked(file) for file in files), by_message, declared)
+
+
+def _listed(path: Path, names: list[str], present: list[Path], allowed: Allowed) -> list[Path]:
+    missing = [name for name in names if not (path / name).is_file()]
+    if not missing:
+        return [path / name for name in names]
+    if len(present) == len(names):  # renamed after recording
+        return present
+    allowed.refuse('missing-parts', f"bag '{path}': {len(missing)} of its {len(names)} parts are "
+                                    f'missing: {", ".join(missing)}')
+    return present
+
+
+def _checked(file: Path) -> Path:
+    try:
+        with open(file, 'rb') as content:
+            start = content.read(len(_LFS_POINTER))
+    except OSError as error:
+        raise InputError(f"bag '{file}' cannot be read: {error.strerror}") from None
+    if start == _LFS_POINTER:
+        raise InputError(f"bag '{file}' is a Git LFS pointer, not the data; fetch the data with: "
+                         'git lfs pull')
+    return file
