@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from iql_ros import __version__, commands
+from iql_ros import __version__, commands, data_commands
+from iql_ros.bags.files import ALLOWANCES
 from iql_ros.files import InputError
 
 
@@ -61,6 +62,12 @@ def _add_range_options(parser) -> None:
             help=f'what {which} of the policy means, physical units: one value, or one an action')
 
 
+def _add_allow_option(parser) -> None:
+    parser.add_argument('--allow', action='append', default=[], choices=ALLOWANCES,
+                        metavar='NAME', help='go on where a bag is refused; may be repeated: '
+                        + '; '.join(f'{name} ({text})' for name, text in ALLOWANCES.items()))
+
+
 def _add_keys_option(parser) -> None:
     parser.add_argument('--observation-keys', type=_names, metavar='KEY,KEY',
                         help='which entries of Dict observations make the vector, in this order')
@@ -72,27 +79,39 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _add_convert(subparsers) -> None:
     parser = _add_command(
-        subparsers, 'convert', commands.convert,
+        subparsers, 'convert', data_commands.convert,
         'Convert bags or a flat HDF5 file to a Minari dataset.',
-        'iql-ros convert drive_1 drive_2 --robot-config my_robot.yaml --dataset robot/drive-v0\n'
+        'iql-ros convert drive_1 drive_2 --robot-config my_robot.yaml --dataset robot/drive-v0 '
+        '--report quality.html\n'
         '  iql-ros convert hopper.hdf5 --env Hopper-v5 --dataset hopper/mixed-v0')
     parser.add_argument('sources', nargs='+', metavar='SOURCE',
                         help='bags (folders or files), or one .hdf5 or .h5 file')
     parser.add_argument('--dataset', required=True, metavar='ID', help='new id, NAME/x-v0')
     parser.add_argument('--robot-config', metavar='YAML', help="the robot's interface (bags)")
     parser.add_argument('--namespace', help="prefix of the robot's topics (bags); default: found")
+    parser.add_argument('--labels', metavar='CSV',
+                        help='episodes as a person saw them: bag,start,end,outcome; seconds from '
+                             "the bag's beginning, outcome success, failure or end")
+    parser.add_argument('--report', metavar='FILE',
+                        help='write the quality report too: .html (a page) or .json')
+    _add_allow_option(parser)
     parser.add_argument('--env', metavar='ID', help='Gymnasium environment of the recording')
     _add_range_options(parser)
 
 
 def _add_inspect(subparsers) -> None:
     parser = _add_command(
-        subparsers, 'inspect', commands.inspect,
-        'Say what a dataset or a checkpoint is.',
-        'iql-ros inspect robot/drive-v0\n'
+        subparsers, 'inspect', data_commands.inspect,
+        'Say what a bag, a dataset or a checkpoint is.',
+        'iql-ros inspect my_bag --report my_bag.html --write-robot my_robot.yaml\n'
+        '  iql-ros inspect robot/drive-v0\n'
         '  iql-ros inspect runs/drive-v0_iql')
     parser.add_argument('target', metavar='PATH|ID',
-                        help='dataset (id, folder, .hdf5 or .h5 file), checkpoint or run')
+                        help='bag, dataset (id, folder, .hdf5 or .h5 file), checkpoint or run')
+    parser.add_argument('--report', metavar='FILE.html', help='write a page with plots (bags)')
+    parser.add_argument('--write-robot', metavar='FILE.yaml',
+                        help="write a first robot YAML with the bag's streams and commands")
+    _add_allow_option(parser)
     parser.add_argument('--env', metavar='ID', help='Gymnasium environment (HDF5: action range)')
     _add_range_options(parser)
     _add_keys_option(parser)

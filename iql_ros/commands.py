@@ -1,71 +1,12 @@
-"""What each sub-command of `iql-ros` does with its options; cli.py says which there are."""
+"""What the sub-commands of `iql-ros` that train and run do; cli.py says which there are."""
 
 import dataclasses
 import json
 from pathlib import Path
 
+from iql_ros.data_commands import checkpoint_file, print_data_notes
 from iql_ros.files import (
     check_new_file, InputError, parse_yaml, read_yaml, share_folder, unknown_name)
-
-
-def convert(options) -> None:
-    from iql_ros.convert import convert_bags, convert_hdf5
-    from iql_ros.robot_interface import load_robot_interface
-    first = options.sources[0]
-    if any(path.endswith(('.hdf5', '.h5')) for path in options.sources):
-        if options.robot_config is not None or options.namespace is not None:
-            raise InputError(f'{first}: --robot-config and --namespace are for bags; training '
-                             'binds a policy to a robot (iql-ros train --robot-config YAML)')
-        if len(options.sources) > 1:
-            raise InputError(f'{first}: an HDF5 file is converted alone; got '
-                             f'{len(options.sources)} sources')
-        _print_dataset(convert_hdf5(first, options.dataset, options.action_low,
-                                    options.action_high, options.env))
-        return
-    if options.robot_config is None:
-        raise InputError(f'{first}: bags need --robot-config YAML')
-    if options.action_low or options.action_high:
-        raise InputError('--action-low and --action-high are for HDF5 files; the robot config '
-                         'says what -1 and +1 mean in bags')
-    dataset, report = convert_bags(options.sources, options.dataset,
-                                   load_robot_interface(options.robot_config),
-                                   options.namespace, options.env)
-    for bag in report['bags']:
-        ended = ', '.join(f'{count} {reason}' for reason, count in bag['ended'].items())
-        print(f'{bag["file"]}: {bag["episodes"]} episodes' + (f' ({ended})' if ended else ''))
-    _print_dataset(dataset)
-
-
-def _print_dataset(dataset) -> None:
-    print(f'{dataset.name}: {len(dataset.rewards):,} transitions in '
-          f'{len(dataset.episode_lengths):,} episodes, {dataset.observations.shape[1]} '
-          f'observation and {dataset.actions.shape[1]} action values')
-    _print_data_notes(dataset.clipped, dataset.notes)
-
-
-def _print_data_notes(clipped: float, notes) -> None:
-    if clipped:
-        print(f'note: {clipped:.2%} of the action values lie outside of their range: clipped')
-    for note in notes:
-        print(f'note: {note}')
-
-
-def inspect(options) -> None:
-    from iql_ros.datasets import read_recording, to_transitions
-    from iql_ros.describe import describe_checkpoint, describe_dataset
-    checkpoint = _checkpoint_file(options.target)
-    if checkpoint.suffix == '.safetensors':
-        print(describe_checkpoint(checkpoint))
-        return
-    recording = read_recording(options.target, options.observation_keys or (),
-                               options.action_low, options.action_high, options.env)
-    print(describe_dataset(recording, to_transitions(recording)))
-
-
-def _checkpoint_file(path: str) -> Path:
-    """Return the checkpoint that a path names: itself, or a run's newest."""
-    pointer = Path(path) / 'latest' if Path(path).is_dir() else Path(path)
-    return pointer.resolve() if pointer.is_file() else Path(path)
 
 
 def train(options) -> None:
@@ -83,7 +24,7 @@ def train(options) -> None:
         robot_config = read_header(latest)['robot_config']
     folder = training.train(settings, config, robot_config=robot_config, resume=options.resume)
     facts = json.loads((folder / 'dataset.json').read_text())
-    _print_data_notes(facts['clipped'], facts['notes'])
+    print_data_notes(facts['clipped'], facts['notes'])
     try:
         print(f'trained: {folder}, report: {write_run_report(folder)}')
     except InputError as error:
@@ -134,7 +75,7 @@ def evaluate(options) -> None:
     from iql_ros.safety import Gate
     if options.csv is not None:
         check_new_file(options.csv, '--csv')
-    policy = load_policy(_checkpoint_file(options.checkpoint), options.device)
+    policy = load_policy(checkpoint_file(options.checkpoint), options.device)
     data = policy.header['dataset']
     scaling = ActionScaling(data['action_low'], data['action_high'])
     interface = _interface_of(policy, options)

@@ -133,7 +133,7 @@ BAD_INPUTS = [
     (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--action-low', '0', '0',
       '--action-high', '1'], '--action-low: got 2 values; expected 1 or 1'),
     (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--robot-config', 'task.yaml'],
-     '--robot-config and --namespace are for bags'),
+     '--robot-config is for bags'),
     (['convert', 'a_bag', '--dataset', 'test/a-v0'], 'a_bag: bags need --robot-config'),
     (['inspect', 'cut.hdf5'], 'cannot be read as HDF5'),
     (['inspect', 'test/absent-v0'], "unknown dataset 'test/absent-v0'"),

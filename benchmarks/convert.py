@@ -1,0 +1,335 @@
+"""
+Measure what converting a bag costs beside reading it, its memory, and how soon data is loaded.
+
+    python benchmarks/convert.py [--json FILE] [--size GB] [--rounds N] [--transitions N]
+                                 [--bag BAG --robot-config YAML]
+
+A bag of six streams is made in a temporary folder: five that the robot's YAML names, and a
+camera that it does not. The peer is `rosbags`, which reads and deserialises the messages of the
+same five and throws them away. Each side is a process of its own, the two take turns, with the
+file in the system's cache; ratios are medians over the rounds. On a machine that is busy with
+other things the ratio of CPU times says more than that of the times on the clock.
+"""
+
+import argparse
+import json
+import math
+import os
+from pathlib import Path
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_typestore, Stores
+
+from iql_ros.datasets import load_dataset
+from iql_ros.files import write_atomic
+from iql_ros.minari_writer import write_minari
+from iql_ros.robot_interface import load_robot_interface
+from iql_ros.transitions import Episode
+
+GIGABYTE = 10 ** 9
+SECOND = 1_000_000_000   # [ns]
+START = 1_700_000_000    # [s]
+JOINTS, BEAMS, PICTURE = 7, 720, 50_000  # the picture in bytes, as a JPEG has them
+VARIANTS = 64            # messages of a stream that differ in more than their stamp
+BARS = {'ratio': 1.5, 'memory': GIGABYTE, 'load': 5.0}  # [], [bytes], [s]
+ROBOT = f"""
+robot: benchmark
+control_rate: 20.0
+observation:
+  - topic: joint_states
+    type: sensor_msgs/msg/JointState
+    max_age: 0.1
+    joints: [{', '.join(f'joint_{index}' for index in range(JOINTS))}]
+    fields: [position, velocity]
+  - topic: imu
+    type: sensor_msgs/msg/Imu
+    max_age: 0.1
+    fields: [angular_velocity.z, linear_acceleration.x, linear_acceleration.y]
+  - topic: odom
+    type: nav_msgs/msg/Odometry
+    max_age: 0.2
+    fields: [pose.pose.position.x, pose.pose.position.y, yaw_cos(pose.pose.orientation),
+             yaw_sin(pose.pose.orientation), twist.twist.linear.x]
+  - topic: scan
+    type: sensor_msgs/msg/LaserScan
+    max_age: 0.3
+    beams: 12
+    fields: [ranges]
+action:
+  - topic: cmd_vel
+    type: geometry_msgs/msg/TwistStamped
+    max_age: 0.5
+    fields: [twist.linear.x, twist.angular.z]
+    low: [-1.0, -1.0]
+    high: [1.0, 1.0]
+    rule: mean
+    gate: {{downstream_timeout: 0.5}}
+task: {{reward: 'iql_ros.task:docking_cost', time_limit: 60.0}}
+"""
+
+
+# --- the bag
+
+class Messages:
+    """Makes messages of six types with values at random."""
+
+    def __init__(self, store):
+        """Take the typestore."""
+        self._types, self._rng = store.types, np.random.default_rng(0)
+
+    def streams(self):
+        """Return {topic: (rate [Hz], messages)}."""
+        makers = {'/joint_states': (100, self._joint_state), '/imu': (100, self._imu),
+                  '/odom': (50, self._odometry), '/scan': (10, self._scan),
+                  '/cmd_vel': (20, self._command), '/camera': (15, self._picture)}
+        return {topic: (rate, [make() for _ in range(VARIANTS)])
+                for topic, (rate, make) in makers.items()}
+
+    def _make(self, type_name, /, **fields):
+        return self._types[type_name](**fields)
+
+    def _header(self):
+        stamp = self._make('builtin_interfaces/msg/Time', sec=0, nanosec=0)
+        return self._make('std_msgs/msg/Header', stamp=stamp, frame_id='base_link')
+
+    def _vector(self, type_name='geometry_msgs/msg/Vector3'):
+        return self._make(type_name, **dict(zip('xyz', self._rng.uniform(-1, 1, 3).tolist())))
+
+    def _orientation(self):
+        angle = self._rng.uniform(-1.5, 1.5)
+        return self._make('geometry_msgs/msg/Quaternion', x=0.0, y=0.0, z=math.sin(angle),
+                          w=math.cos(angle))
+
+    def _twist(self):
+        return self._make('geometry_msgs/msg/Twist', linear=self._vector(),
+                          angular=self._vector())
+
+    def _joint_state(self):
+        values = {key: self._rng.normal(size=JOINTS) for key in ('position', 'velocity', 'effort')}
+        return self._make('sensor_msgs/msg/JointState', header=self._header(),
+                          name=[f'joint_{index}' for index in range(JOINTS)], **values)
+
+    def _imu(self):
+        covariances = {f'{key}_covariance': np.zeros(9) for key in (
+            'orientation', 'angular_velocity', 'linear_acceleration')}
+        return self._make('sensor_msgs/msg/Imu', header=self._header(),
+                          orientation=self._orientation(), angular_velocity=self._vector(),
+                          linear_acceleration=self._vector(), **covariances)
+
+    def _odometry(self):
+        pose = self._make('geometry_msgs/msg/Pose', orientation=self._orientation(),
+                          position=self._vector('geometry_msgs/msg/Point'))
+        parts = {key: self._make(f'geometry_msgs/msg/{key.capitalize()}WithCovariance',
+                                 covariance=np.zeros(36), **{key: value})
+                 for key, value in (('pose', pose), ('twist', self._twist()))}
+        return self._make('nav_msgs/msg/Odometry', header=self._header(),
+                          child_frame_id='base_link', **parts)
+
+    def _scan(self):
+        return self._make(
+            'sensor_msgs/msg/LaserScan', header=self._header(), angle_min=-3.1, angle_max=3.1,
+            angle_increment=6.2 / BEAMS, time_increment=0.0, scan_time=0.1, range_min=0.1,
+            range_max=20.0, intensities=np.zeros(0, np.float32),
+            ranges=self._rng.uniform(0.2, 20.0, BEAMS).astype(np.float32))
+
+    def _command(self):
+        return self._make('geometry_msgs/msg/TwistStamped', header=self._header(),
+                          twist=self._twist())
+
+    def _picture(self):
+        return self._make('sensor_msgs/msg/CompressedImage', header=self._header(), format='jpeg',
+                          data=self._rng.integers(0, 256, PICTURE, dtype=np.uint8))
+
+
+def make_bag(path, size):
+    """Write a bag of about `size` bytes."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    streams = []  # (connection, rate [Hz], serialised messages)
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic, (rate, messages) in Messages(store).streams().items():
+            type_name = messages[0].__msgtype__
+            connection = writer.add_connection(topic, type_name, typestore=store)
+            packed = [bytearray(store.serialize_cdr(message, type_name)) for message in messages]
+            streams.append((connection, rate, packed))
+        a_second = sum(rate * len(packed[0]) for _, rate, packed in streams)
+        for second in range(max(int(size / a_second), 10)):
+            _write_second(writer, streams, START + second, second)
+
+
+def _write_second(writer, streams, second, number):
+    due = sorted((index * SECOND // rate, place, index)
+                 for place, (_, rate, _) in enumerate(streams) for index in range(rate))
+    for nanosecond, place, index in due:
+        connection, rate, packed = streams[place]
+        message = packed[(number * rate + index) % VARIANTS]
+        struct.pack_into('<iI', message, 4, second, nanosecond)  # the header's stamp comes first
+        writer.write(connection, second * SECOND + nanosecond, message)
+
+
+def check_disk(folder, size):
+    """Stop where the disk is too small."""
+    free = shutil.disk_usage(folder).free
+    if free < size + 2 * GIGABYTE:
+        raise SystemExit(f'{folder} has {free / GIGABYTE:.1f} GB free; needed: '
+                         f'{size / GIGABYTE + 2:.1f} GB')
+
+
+# --- the two sides
+
+def deserialise(bag, robot_config):
+    """Read and deserialise what a robot's YAML names, as the peer; return messages, seconds."""
+    robot = load_robot_interface(robot_config)
+    names = tuple('/' + stream.topic for stream in (*robot.observation, *robot.action))
+    start, count = time.perf_counter(), 0
+    store = get_typestore(Stores.ROS2_JAZZY)
+    with AnyReader([Path(bag)], default_typestore=store) as reader:
+        connections = [connection for connection in reader.connections
+                       if connection.topic.endswith(names)]
+        for connection, _, raw in reader.messages(connections):
+            reader.deserialize(raw, connection.msgtype)
+            count += 1
+    return {'messages': count, 'seconds': time.perf_counter() - start}
+
+
+def convert(bag, robot_config, folder, number):
+    """Run `iql-ros convert`; return its seconds and peak memory [bytes]."""
+    return run_process([sys.executable, '-m', 'iql_ros.cli', 'convert', str(bag),
+                        '--robot-config', str(robot_config), '--dataset',
+                        f'benchmark/convert-v{number}'], folder)
+
+
+def run_process(arguments, folder):
+    """Run a process to its end; return its output, seconds, CPU seconds, peak memory [bytes]."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        arguments, text=True, stdout=subprocess.PIPE,
+        env={**os.environ, 'MINARI_DATASETS_PATH': str(folder / 'datasets')})
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)  # of this process alone
+    if status:
+        raise SystemExit(f'{" ".join(arguments)} ended with {os.waitstatus_to_exitcode(status)}')
+    return {'output': output, 'seconds': time.perf_counter() - start,
+            'cpu': usage.ru_utime + usage.ru_stime, 'memory': 1024 * usage.ru_maxrss}
+
+
+def measure(bag, robot_config, folder, rounds):
+    """Return what both sides take, a mapping a round."""
+    files = [path for path in Path(bag).rglob('*')] if Path(bag).is_dir() else [Path(bag)]
+    for file in files:  # into the system's cache
+        with open(file, 'rb') as content:
+            while content.read(2 ** 24):
+                pass
+    results = []
+    for number in range(rounds):
+        theirs = run_process([sys.executable, __file__, '--deserialise', str(bag),
+                              '--robot-config', str(robot_config)], folder)
+        ours = convert(bag, robot_config, folder, number)
+        shutil.rmtree(folder / 'datasets')
+        inner = json.loads(theirs['output'])
+        results.append({
+            'messages': inner['messages'], 'deserialise': theirs['seconds'],
+            'deserialise_alone': inner['seconds'], 'convert': ours['seconds'],
+            'memory': ours['memory'], 'ratio': ours['seconds'] / theirs['seconds'],
+            'cpu_ratio': ours['cpu'] / theirs['cpu'],
+            'ratio_to_alone': ours['seconds'] / inner['seconds']})
+        print(f'{Path(bag).name}, round {number + 1}: deserialised in {theirs["seconds"]:.2f} s '
+              f'({inner["seconds"]:.2f} s without starting Python), converted in '
+              f'{ours["seconds"]:.2f} s', flush=True)
+    return results
+
+
+def measure_load(folder, transitions, rounds):
+    """Return the seconds in which a dataset of so many transitions is loaded, a round each."""
+    os.environ['MINARI_DATASETS_PATH'] = str(folder / 'datasets')
+    rng, steps = np.random.default_rng(0), 1000
+    episodes = []
+    for _ in range(max(transitions // steps, 1)):
+        ends = np.arange(steps) == steps - 1
+        episodes.append(Episode(rng.normal(size=(steps + 1, 17)), rng.uniform(-1, 1, (steps, 6)),
+                                rng.normal(size=steps), np.zeros(steps, bool), ends))
+    write_minari('benchmark/load-v0', episodes, action_low=-np.ones(6), action_high=np.ones(6))
+    del episodes
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        dataset = load_dataset('benchmark/load-v0')
+        seconds.append(time.perf_counter() - start)
+        print(f'{len(dataset.rewards):,} transitions loaded in {seconds[-1]:.2f} s', flush=True)
+    return seconds
+
+
+def summarise(results, load, options):
+    """Return the medians, and the rounds that they are of."""
+    figures = {'size': options.size, 'transitions': options.transitions, 'bars': BARS,
+               'load': load and statistics.median(load), 'load_rounds': load, 'bags': {}}
+    for name, rounds in results.items():
+        figures['bags'][name] = {
+            **{key: statistics.median(result[key] for result in rounds) for key in rounds[0]},
+            'memory': max(result['memory'] for result in rounds), 'rounds': rounds}
+    return figures
+
+
+def show(figures):
+    """Print the table."""
+    print(f'\n{"bag":<24}{"messages":>10}{"deserialise":>13}{"convert":>10}{"ratio":>8}'
+          f'{"of CPU":>8}{"memory":>10}')
+    for name, bag in figures['bags'].items():
+        print(f'{name:<24}{round(bag["messages"]):>10,}{bag["deserialise"]:>11.2f} s'
+              f'{bag["convert"]:>8.2f} s{bag["ratio"]:>8.2f}{bag["cpu_ratio"]:>8.2f}'
+              f'{bag["memory"] / 1e6:>7.0f} MB')
+    print(f'bars: ratio <= {BARS["ratio"]}, memory < {BARS["memory"] / 1e6:.0f} MB')
+    if figures['load'] is not None:
+        print(f'{figures["transitions"]:,} transitions from Minari: {figures["load"]:.2f} s; '
+              f'bar: {BARS["load"]:.0f} s')
+
+
+def main(argv=None):
+    """Measure, print, and write the JSON file; return the exit code."""
+    parser = argparse.ArgumentParser(description='what converting costs')
+    parser.add_argument('--json', metavar='FILE', help='where to write the figures')
+    parser.add_argument('--size', type=float, default=2.0, metavar='GB',
+                        help='of the bag that is made; 0: none')
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--transitions', type=int, default=1_000_000, help='to load; 0: none')
+    parser.add_argument('--bag', help='another bag to convert')
+    parser.add_argument('--robot-config', metavar='YAML', help='of --bag')
+    parser.add_argument('--deserialise', metavar='BAG', help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
+    if options.deserialise:
+        print(json.dumps(deserialise(options.deserialise, options.robot_config)))
+        return 0
+    results, load = {}, None
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        if options.size:
+            check_disk(folder, options.size * GIGABYTE)
+            (folder / 'robot.yaml').write_text(ROBOT)
+            start = time.perf_counter()
+            make_bag(folder / 'generated', options.size * GIGABYTE)
+            print(f'bag of {options.size} GB made in {time.perf_counter() - start:.1f} s')
+            results['generated'] = measure(folder / 'generated', folder / 'robot.yaml', folder,
+                                           options.rounds)
+            shutil.rmtree(folder / 'generated')
+        if options.bag:
+            results[Path(options.bag).name] = measure(options.bag, options.robot_config, folder,
+                                                      options.rounds)
+        if options.transitions:
+            load = measure_load(folder, options.transitions, options.rounds)
+    figures = summarise(results, load, options)
+    show(figures)
+    if options.json:
+        write_atomic(options.json, json.dumps(figures, indent=1) + '\n')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
