@@ -19,11 +19,11 @@ ARGUMENTS = {
     'device': ('', 'auto | cpu | cuda; empty: as in params_file'),
     'env': ('', 'Gymnasium id of the simulated robot; empty: env_id of params_file'),
     'lockstep': ('false', 'true: simulate as fast as the machine allows'),
+    'record': ('', 'true | false: bags of it in record_folder; empty: as in params_file'),
     'params_file': (str(SHARE / 'config' / 'nodes.yaml'), 'parameters of the nodes'),
 }
-SAMPLE = {'robot_config': str(SHARE / 'config' / 'robots' / 'diffbot.yaml'),
-          'checkpoint': str(SHARE / 'share' / 'diffbot.safetensors')}
-CHOICES = {'robot': ['sim', 'real'], 'lockstep': ['true', 'false']}
+SAMPLE = {'robot_config': 'config/robots/diffbot.yaml', 'checkpoint': 'share/diffbot.safetensors'}
+VALUES = {'robot': ['sim', 'real'], 'lockstep': ['true', 'false'], 'record': ['', 'true', 'false']}
 
 
 def start(context):
@@ -33,28 +33,28 @@ def start(context):
     for name, path in SAMPLE.items():
         if not simulated and not given[name]:
             raise RuntimeError(f"robot:=real needs {name}:=FILE, this robot's own")
-        given[name] = given[name] or path
+        given[name] = given[name] or str(SHARE / path)
     parameters = {name: ParameterValue(given[name], value_type=str)
                   for name in ('checkpoint', 'robot_config', 'device') if given[name]}
-    parameters['autostart'] = simulated  # on a robot, a person configures and activates
-    parameters['lockstep'] = simulated and given['lockstep'] == 'true'
-    parameters['use_sim_time'] = simulated
+    if given['record']:
+        parameters['record'] = given['record'] == 'true'
+    parameters.update(autostart=simulated, use_sim_time=simulated,  # a person starts a robot
+                      lockstep=simulated and given['lockstep'] == 'true')
     policy = Node(
         package='iql_ros', executable='policy_node', name='policy_node',
-        namespace='sim' if simulated else '',
-        parameters=[given['params_file'], parameters],
+        namespace='sim' if simulated else '', parameters=[given['params_file'], parameters],
         remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')] if simulated else [],
         output='screen', on_exit=Shutdown(reason='policy_node ended'))
+    handed = [(name, given[name]) for name in ('robot_config', 'env', 'lockstep', 'params_file')]
     simulator = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SHARE / 'launch' / 'sim.launch.py')), launch_arguments=[
-            (name, given[name]) for name in ('robot_config', 'env', 'lockstep', 'params_file')])
+        PythonLaunchDescriptionSource(str(SHARE / 'launch' / 'sim.launch.py')),
+        launch_arguments=[*handed, ('record', 'false')])  # two bags would count a run twice
     return [simulator, policy] if simulated else [policy]
 
 
 def generate_launch_description():
     """Declare the arguments."""
-    arguments = [
-        DeclareLaunchArgument(
-            name, default_value=default, description=description, choices=CHOICES.get(name))
-        for name, (default, description) in ARGUMENTS.items()]
-    return LaunchDescription([*arguments, OpaqueFunction(function=start)])
+    return LaunchDescription([*(
+        DeclareLaunchArgument(name, default_value=default, description=description,
+                              choices=VALUES.get(name))
+        for name, (default, description) in ARGUMENTS.items()), OpaqueFunction(function=start)])

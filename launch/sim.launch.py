@@ -15,13 +15,15 @@ SHARE = Path(get_package_share_directory('iql_ros'))
 
 def start(context):
     """Return the simulator, which nothing outside this machine or its namespace can hear."""
-    names = ('robot_config', 'env', 'lockstep', 'params_file')
+    names = ('robot_config', 'env', 'lockstep', 'record', 'params_file')
     given = {name: LaunchConfiguration(name).perform(context) for name in names}
     parameters = {'lockstep': given['lockstep'] == 'true'}
     if given['robot_config']:
         parameters['robot_config'] = ParameterValue(given['robot_config'], value_type=str)
     if given['env']:
         parameters['env_id'] = ParameterValue(given['env'], value_type=str)
+    if given['record']:
+        parameters['record'] = given['record'] == 'true'
     return [
         SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
         Node(
@@ -44,6 +46,9 @@ def generate_launch_description():
         DeclareLaunchArgument(
             'lockstep', default_value='false', choices=['true', 'false'],
             description='true: a step a command, as fast as the machine allows'),
+        DeclareLaunchArgument(
+            'record', default_value='', choices=['', 'true', 'false'],
+            description='true: bags of it in record_folder; empty: as in params_file'),
         DeclareLaunchArgument(
             'params_file', default_value=str(SHARE / 'config' / 'nodes.yaml'),
             description='parameters of the nodes'),

@@ -9,14 +9,14 @@ import sys
 import numpy as np
 from rclpy.serialization import serialize_message
 
+from iql_ros.bags.writer import BagWriter
 from iql_ros.drivers import RECORDINGS
 from iql_ros.files import share_folder
 from iql_ros.nodes import hosting
 from iql_ros.nodes.policy_node import PolicyNode
-from iql_ros.rosbag import BagWriter
+from iql_ros.nodes.recorder import type_name
 from iql_ros.simulation import node_command, simulation_environment
 
-NAMESPACE = '/sim'
 ROBOT_CONFIG = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
 
 
@@ -42,17 +42,14 @@ class Recorder:
                 np.random.default_rng([self._seed, self._started]))
             self._started += 1
         self._ended += kind == 'end'
-        package = type(message).__module__.split('.')[0]
-        self._messages.append((stamp_ns, f'{NAMESPACE}/{topic}',
-                               f'{package}/msg/{type(message).__name__}',
-                               serialize_message(message)))
+        self._messages.append((stamp_ns, topic, type_name(message), serialize_message(message)))
 
     def write(self, folder):
         """Write the bag, in order of time and not of arrival: the same run, the same bytes."""
         with BagWriter(folder) as writer:
-            for stamp_ns, topic, type_name, cdr in sorted(
+            for stamp_ns, topic, kind, cdr in sorted(
                     self._messages, key=lambda message: message[:2]):
-                writer.write(topic, type_name, stamp_ns, cdr)
+                writer.write(topic, kind, stamp_ns, cdr)
 
 
 def record(recording, seed, folder):

@@ -86,11 +86,26 @@ def test_deploy_hands_robot_environment_and_lockstep_to_the_simulator(monkeypatc
     simulator, policy = record(
         monkeypatch, 'deploy.launch.py', robot_config=HOPPER, env='Hopper-v5', lockstep='true',
         checkpoint='/somewhere/hopper.safetensors', device='cpu').nodes
-    assert simulator['values'] == {'robot_config': HOPPER, 'env_id': 'Hopper-v5', 'lockstep': True}
+    assert simulator['values'] == {'robot_config': HOPPER, 'env_id': 'Hopper-v5',
+                                   'lockstep': True, 'record': False}
     assert policy['values']['lockstep'] is True
     assert policy['values']['robot_config'] == HOPPER
     assert policy['values']['checkpoint'] == '/somewhere/hopper.safetensors'
     assert policy['values']['device'] == 'cpu'
+
+
+@pytest.mark.parametrize('robot', ['sim', 'real'])
+def test_deploy_records_at_the_policy_alone_or_a_run_would_count_twice(monkeypatch, robot):
+    given = {'robot': robot, 'robot_config': DIFFBOT, 'checkpoint': '/somewhere/c.safetensors'}
+    nodes = record(monkeypatch, 'deploy.launch.py', record='true', **given).nodes
+    assert {node['executable']: node['values']['record'] for node in nodes} == (
+        {'sim_node': False, 'policy_node': True} if robot == 'sim' else {'policy_node': True})
+    assert 'record' not in record(monkeypatch, 'deploy.launch.py', **given).nodes[-1]['values']
+
+
+def test_the_simulator_records_when_it_is_told(monkeypatch):
+    node, = record(monkeypatch, 'sim.launch.py', record='true').nodes
+    assert node['values']['record'] is True
 
 
 def test_a_real_robot_gets_no_simulator_no_namespace_and_no_autostart(monkeypatch):

@@ -14,7 +14,7 @@ from iql_ros.checkpoint import load_policy
 from iql_ros.episode_runner import EpisodeRunner
 from iql_ros.evaluate import EpisodeResult, write_results
 from iql_ros.files import check_new_file, InputError
-from iql_ros.nodes import hosting
+from iql_ros.nodes import hosting, recorder
 from iql_ros.nodes.control_loop import LockstepLoop, TRIPPED
 from iql_ros.nodes.diagnostics import DiagnosticsPublisher
 from iql_ros.nodes.hosting import Parameter
@@ -36,6 +36,8 @@ PARAMETERS = (
     Parameter('episodes', 0, 'how many to run before ending; 0: without end',
               range=(0, 2**31 - 1)),
     Parameter('results', '', 'CSV file for a row an episode'),
+    Parameter('record', False, 'record what passes while active as bags'),
+    Parameter('record_folder', 'recordings', 'folder of the bags'),
 )
 
 
@@ -53,7 +55,7 @@ class PolicyNode(LifecycleNode):
         Args:
             done: Set when the node has done what was asked of it.
             make_act: interface -> act, in place of a checkpoint (scripted drivers).
-            tap: Sees every message of the robot's topics, see RobotBridge.
+            tap: Sees every message of the robot's topics and events, see RobotBridge.
             overrides: Parameters that win over the command line's.
 
         """
@@ -63,6 +65,7 @@ class PolicyNode(LifecycleNode):
         # The model is loaded, warmed up and run in this one thread.
         self._control_thread = ThreadPoolExecutor(1, thread_name_prefix='control')
         self._bridge, self._loop, self._running_loop = None, None, None
+        self._recorder = None
         self._results: list[EpisodeResult] = []
         self.exit_code = 0
 
@@ -137,7 +140,7 @@ class PolicyNode(LifecycleNode):
         self._interface, self._task = interface, task
         runner = EpisodeRunner(act, interface, task)
         self._bridge = RobotBridge(self, interface, task, self._settings.lockstep,
-                                   on_fault=self._on_decode_fault, tap=self._tap)
+                                   on_fault=self._on_decode_fault, tap=self._on_message)
         parts = (runner, self._bridge, interface, self, task.reset is not None,
                  self._settings.episodes)
         self._loop = (LockstepLoop(*parts, timeout=self._settings.lockstep_timeout)
@@ -179,6 +182,8 @@ class PolicyNode(LifecycleNode):
             self._destroyers.append(self._reset_client.destroy)
 
     def _activate(self) -> None:
+        self._recorder = recorder.start(self, self._settings, self._interface.robot,
+                                        [*self._bridge.types, 'std_msgs/msg/Header'])
         self._bridge.open()
         self._running_loop = self._control_thread.submit(self._run_loop)
 
@@ -199,6 +204,8 @@ class PolicyNode(LifecycleNode):
         self._running_loop.result()
         self._running_loop = None
         self._bridge.close()
+        if self._recorder:
+            self._recorder.close()
 
     def _clean_up(self) -> None:
         if self._bridge is None:
@@ -228,14 +235,23 @@ class PolicyNode(LifecycleNode):
         message = Header(frame_id=kind)
         message.stamp.sec, message.stamp.nanosec = divmod(tick_ns, 1_000_000_000)
         self._event_publisher.publish(message)
+        self._on_message(self._event_publisher.topic_name, message, tick_ns)
+
+    def _on_message(self, topic: str, message, stamp_ns: int) -> None:
+        """Show a message to `tap` and to the recorder; see RobotBridge."""
         if self._tap:
-            self._tap('policy_node/event', message, tick_ns)
+            self._tap(topic, message, stamp_ns)
+        if self._recorder:
+            still = self._settings.lockstep or self.simulated_time
+            self._recorder.add(topic, message, stamp_ns, None if still else self.now_ns())
 
     def on_transition(self, transition) -> None:
         """Take a completed transition; fine-tuning sends it to the learner."""
 
     def on_episode(self, summary) -> None:
         """Note an episode's result, and write the results so far."""
+        if self._recorder:
+            self._recorder.end_episode()
         number = len(self._results)
         self._results.append(EpisodeResult(
             episode=number, seed=self._settings.seed + number, return_=summary.return_,

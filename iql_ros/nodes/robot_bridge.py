@@ -56,7 +56,9 @@ class RobotBridge:
     The robot's topics as vectors; not a Node.
 
     In real time samples go into an ObservationBuffer; in lockstep into a StepAssembler, one of
-    every stream and the clock. `tap(topic, message, stamp_ns)` sees what goes either way.
+    every stream and the clock. `tap(topic, message, stamp_ns)` sees what goes either way, by the
+    topic's full name and with the time that counts; in lockstep, messages without a header come
+    once their step is complete.
     """
 
     def __init__(self, node, interface: RobotInterface, task: Task, lockstep: bool,
@@ -73,7 +75,9 @@ class RobotBridge:
         self.reward_index = self._add_source(task.reward_source)
         self.terminated_index = self._add_source(task.terminated_source)
         names = [topic for topic, *_ in self._sources] + ['/clock']
+        self._full_names = [node.resolve_topic_name(topic) for topic, *_ in self._sources]
         self._steps, self.clock_ns = StepAssembler(names), None
+        self._without_stamp = {}    # by index, of the step that is being collected
         self._task_samples = []
         self._subscribe()
 
@@ -103,7 +107,7 @@ class RobotBridge:
             self.arrival.notify_all()
 
     def _on_message(self, index: int, message) -> None:
-        topic, _, decode, stream = self._sources[index]
+        _, _, decode, stream = self._sources[index]
         try:
             value = decode(message)
             stamp = self._stamp(message, stream)
@@ -111,7 +115,10 @@ class RobotBridge:
             self._on_fault(str(error))
             return
         with self.arrival:
-            self._tap(topic, message, stamp)
+            if stamp is None:
+                self._without_stamp[index] = message
+            else:
+                self._tap(self._full_names[index], message, stamp)
             if self._lockstep:
                 self._steps.put(index, stamp, value)
             elif stream is not None:
@@ -134,6 +141,9 @@ class RobotBridge:
     def step(self) -> tuple[int, np.ndarray, dict]:
         """Return the complete step: stamp [ns], observation, task samples; hold `arrival`."""
         values = self._steps.values()
+        for index, message in self._without_stamp.items():
+            self._tap(self._full_names[index], message, self.clock_ns)
+        self._without_stamp = {}
         count = len(self._interface.observation)
         samples = {index: values[index] for index in (self.reward_index, self.terminated_index)
                    if index is not None}
@@ -143,6 +153,13 @@ class RobotBridge:
         """Begin to wait for the next lockstep step; call it before the answer is sent."""
         with self.arrival:
             self._steps.clear()
+            self._without_stamp = {}
+
+    @property
+    def types(self) -> list[str]:
+        """Return the types of the messages that go either way."""
+        return [source[1] for source in self._sources] + [
+            stream.type for stream in self._interface.action]
 
     def take_task_samples(self) -> list[tuple[int, int, float]]:
         """Return the reward and terminated samples since the last call; hold `arrival`."""
@@ -161,9 +178,9 @@ class RobotBridge:
         vectors = self._interface.split_action(command)
         messages = [stream.encode(vector, stamp_ns, make_message)
                     for stream, vector in zip(self._interface.action, vectors)]
-        for publisher, message, stream in zip(self._publishers, messages, self._interface.action):
+        for publisher, message in zip(self._publishers, messages):
             publisher.publish(message)
-            self._tap(stream.topic, message, stamp_ns)
+            self._tap(publisher.topic_name, message, stamp_ns)
 
     def close(self) -> None:
         """Destroy the command publishers: silence."""

@@ -16,7 +16,7 @@ from std_srvs.srv import SetBool, Trigger
 from iql_ros import message_fields
 from iql_ros.envs import make_env, observation_vector
 from iql_ros.files import InputError
-from iql_ros.nodes import hosting
+from iql_ros.nodes import hosting, recorder
 from iql_ros.nodes.hosting import Parameter
 from iql_ros.nodes.lockstep import StepAssembler
 from iql_ros.nodes.robot_bridge import LOCKSTEP_QOS, make_message, message_class, stream_qos
@@ -32,6 +32,8 @@ PARAMETERS = (
               range=(0.1, 3600.0)),
     Parameter('publish_clock', True, 'publish simulated time on /clock'),
     Parameter('seed', 0, 'reset n uses seed + n', range=(0, 2**31 - 1)),
+    Parameter('record', False, 'record streams and commands as bags'),
+    Parameter('record_folder', 'recordings', 'folder of the bags'),
 )
 _REAL_TIME_RATE = 50.0  # [Hz] streams are published at least this often in real time
 _SECOND = 1_000_000_000
@@ -69,16 +71,23 @@ class SimNode(Node):
         self._paused = self._lockstep
         self._commands = StepAssembler([stream.topic for stream in self._interface.action])
         self._action = np.zeros(self._interface.action_dim)
+        self._recorder = None
 
     def begin(self) -> None:
         """Publish the first step; a joiner needs one complete step before it calls reset."""
         self._make_entities()
+        streams = [*self._interface.observation, *self._interface.action]
+        self._recorder = recorder.start(
+            self, self._settings, self._interface.robot,
+            [*(stream.type for stream in streams), 'std_msgs/msg/Float64', 'std_msgs/msg/Bool'])
         observation, _ = self._env.reset(seed=self._settings.seed)
         self._publish_step(observation, 0.0, False)
 
     def leave(self) -> None:
-        """Close the environment."""
+        """Close the environment and the recording."""
         self._env.close()
+        if self._recorder:
+            self._recorder.close()
 
     def _make_env(self, interface: RobotInterface):
         try:
@@ -159,14 +168,19 @@ class SimNode(Node):
         messages = [(publisher, stream.encode(part, stamp_ns, make_message))
                     for (stream, publisher), part in zip(
                         self._streams, self._interface.split_observation(vector))]
-        self._reward_publisher.publish(Float64(data=float(reward)))
-        self._terminated_publisher.publish(Bool(data=bool(terminated)))
-        for publisher, message in messages:
+        for publisher, message in (
+                (self._reward_publisher, Float64(data=float(reward))),
+                (self._terminated_publisher, Bool(data=bool(terminated))), *messages):
+            self._record(publisher.topic_name, message)
             publisher.publish(message)
         if self._lockstep or self._settings.publish_clock:
             clock = Clock()
             clock.clock.sec, clock.clock.nanosec = divmod(stamp_ns, _SECOND)
             self._clock_publisher.publish(clock)
+
+    def _record(self, topic: str, message) -> None:
+        if self._recorder:
+            self._recorder.add(topic, message, self._stamp_ns)
 
     def _on_command(self, index: int, message) -> None:
         stream = self._interface.action[index]
@@ -180,6 +194,7 @@ class SimNode(Node):
         if self._paused or late:
             self._dropped += 1
             return
+        self._record(self.resolve_topic_name(stream.topic), message)
         self._commands.put(index, stamp_ns, vector)
         if self._lockstep and not self._commands.missing(self._stamp_ns):
             self._step(np.concatenate(self._commands.values()))
@@ -206,6 +221,8 @@ class SimNode(Node):
         ticks = self._index if self._lockstep else self._index // self._frames + 1
         self._index = (ticks + jump) * (1 if self._lockstep else self._frames)
         self._dropped += self._commands.clear()
+        if self._recorder:
+            self._recorder.end_episode()
         observation, _ = self._env.reset(seed=self._settings.seed + self._resets)
         self._resets += 1
         self._paused, self._action = False, np.zeros(self._interface.action_dim)
