@@ -16,8 +16,12 @@ ARGUMENTS = {
     'config': (str(SHARE / 'config' / 'iql' / 'robot.yaml'), 'settings of the learner, YAML'),
     'robot_config': ('', 'robot interface YAML'),
     'name': ('', 'of the run, which lands in $IQL_RUNS/NAME; empty: made up'),
+    'updates': ('', 'how many; empty: as many as the config says'),
+    'resume': ('false', 'true: go on where the run stopped'),
     'params_file': (str(SHARE / 'config' / 'nodes.yaml'), 'parameters of the node'),
 }
+READ = {'updates': int, 'resume': lambda text: text == 'true'}  # the others are texts
+CHOICES = {'resume': ['true', 'false']}
 
 
 def start(context):
@@ -29,8 +33,8 @@ def start(context):
         given['bag'] = str(SHARE / 'share' / 'diffbot_recording')
         given['robot_config'] = (
             given['robot_config'] or str(SHARE / 'config' / 'robots' / 'diffbot.yaml'))
-    parameters = {
-        name: ParameterValue(value, value_type=str) for name, value in given.items() if value}
+    parameters = {name: READ[name](value) if name in READ else
+                  ParameterValue(value, value_type=str) for name, value in given.items() if value}
     quiet = SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     node = Node(
         package='iql_ros', executable='train_node', name='train_node',
@@ -42,6 +46,7 @@ def start(context):
 def generate_launch_description():
     """Declare the arguments."""
     arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
+        DeclareLaunchArgument(name, default_value=default, description=description,
+                              choices=CHOICES.get(name))
         for name, (default, description) in ARGUMENTS.items()]
     return LaunchDescription([*arguments, OpaqueFunction(function=start)])

@@ -138,7 +138,7 @@ def test_train_takes_the_sample_recording_when_no_data_is_named(monkeypatch):
     node, = record(monkeypatch, 'train.launch.py').nodes
     assert node['values'] == {
         'bag': str(ROOT / 'share' / 'diffbot_recording'), 'robot_config': DIFFBOT,
-        'config': str(ROOT / 'config' / 'iql' / 'robot.yaml')}
+        'config': str(ROOT / 'config' / 'iql' / 'robot.yaml'), 'resume': False}
     assert os.environ[DISCOVERY] == 'LOCALHOST'
 
 
@@ -152,3 +152,11 @@ def test_train_never_reads_the_users_data_by_the_samples_robot(monkeypatch):
 def test_a_name_that_looks_like_a_number_stays_text(monkeypatch):
     node, = record(monkeypatch, 'train.launch.py', dataset='mine/robot-v0', name='17').nodes
     assert node['values']['name'] == '17'
+
+
+def test_train_passes_on_how_many_updates_and_whether_to_resume(monkeypatch):
+    node, = record(monkeypatch, 'train.launch.py', dataset='mine/robot-v0', updates='300',
+                   resume='true').nodes
+    assert node['values']['updates'] == 300 and node['values']['resume'] is True
+    node, = record(monkeypatch, 'train.launch.py', dataset='mine/robot-v0').nodes
+    assert 'updates' not in node['values'] and node['values']['resume'] is False
