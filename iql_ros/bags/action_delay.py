@@ -37,13 +37,15 @@ class DelayTrace:
         self._tick = 1 / interface.control_rate
         self._streams = {'observation': interface.observation, 'action': interface.action}
         self._kept = {kind: [_Kept() for _ in streams] for kind, streams in self._streams.items()}
+        # Scans are slow to read and follow an action the least: only where nothing else does.
+        self._blind = not all(stream.beams for stream in interface.observation)
         self._began = False
         self._until_ns = {'observation': -math.inf, 'action': math.inf}
 
     def due(self, kind: str, index: int, stamp_ns: int) -> bool:
         """Return whether `add` wants the stream's message of that time [ns]."""
         return (self._kept[kind][index].next_ns <= stamp_ns < self._until_ns[kind]
-                and not self._streams[kind][index].beams)
+                and not (self._blind and self._streams[kind][index].beams))
 
     def add(self, kind: str, index: int, stamp_ns: int, vector) -> None:
         """Keep the vector of a stream ('observation' or 'action', its index) at a time [ns]."""

@@ -154,3 +154,13 @@ def test_real_robots_follow_their_commands(bag, action, observation, delay, corr
     pairs = {(pair['action'], pair['observation']): pair for pair in report['bags'][0]['delays']}
     assert pairs[action, observation]['delay'] == pytest.approx(delay, abs=0.02)
     assert pairs[action, observation]['correlation'] == pytest.approx(correlation, abs=0.05)
+
+
+def test_a_scan_is_looked_at_only_where_nothing_else_is_seen():
+    scan = ('{topic: scan, type: sensor_msgs/msg/LaserScan, max_age: 0.3, beams: 4, '
+            'fields: [ranges]}')
+    state = TOY.text[TOY.text.index('  - {topic: state'):TOY.text.index('action:')]
+    for text, wanted in ((f'  - {scan}\n', True), (f'  - {scan}\n{state}', False)):
+        trace = DelayTrace(parse_robot_interface(TOY.text.replace(state, text), 'toy.yaml'))
+        wanted_of(trace, 'action', (0, 3))
+        assert trace.due('observation', 0, 3 * SECOND) == wanted
