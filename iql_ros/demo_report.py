@@ -97,10 +97,10 @@ def _recorded(dataset, recording: dict) -> list:
     paths, first = [], 0
     for bag in recording['bags']:
         colour = _COLOURS[bag['file'].split('_')[0]]
-        for episode in range(first, first + min(bag['episodes'], _DRAWN // 4)):
+        for episode in range(first, first + min(len(bag['episodes']), _DRAWN // 4)):
             rows = slice(*dataset.episode_starts[episode:episode + 2])
             paths.append((dataset.observations[rows, :2], colour))
-        first += bag['episodes']
+        first += len(bag['episodes'])
     return paths
 
 
