@@ -5,11 +5,11 @@ import textwrap
 from iql_ros.bags.field_ranges import FieldRanges
 from iql_ros.bags.reader import Bag
 from iql_ros.bags.statistics import StreamStatistics
-from iql_ros.bags.survey_remarks import remarks
+from iql_ros.bags.survey_remarks import is_command, remarks
 from iql_ros.files import InputError
 
 _PROGRESS = 4096     # messages between two calls of on_progress
-_LOOKED_AT = 20_000  # messages of a topic, after which only every second is deserialised
+_LOOKED_AT = 20_000  # messages, after which only every second is deserialised; not of commands
 _FAILURES = 3        # messages in a row that cannot be deserialised, then no more are tried
 _JUMPS = 8           # of the header's clock that are kept
 _JUMP_NS = 1_000_000_000
@@ -72,6 +72,8 @@ class _Topic:
         self._entry = bag.topics[name]
         self._received, self._by_header = StreamStatistics(by_header=False), None
         self._bytes, self._error, self._failures = 0, None, 0
+        # a command's extremes become the limits of what a policy may do: all of them are read
+        self._all = is_command({'name': name, 'type': self._entry.type})
         self._stride, self._looked_at = 1, 0
         self._offset_ns, self._jumps = None, []
         self._stamp = self._decode = self._ranges = None
@@ -104,7 +106,7 @@ class _Topic:
 
     def _look_at(self, message) -> None:
         self._looked_at += 1
-        if self._looked_at % _LOOKED_AT == 0:
+        if self._looked_at % _LOOKED_AT == 0 and not self._all:
             self._stride *= 2
         try:
             self._ranges.add(self._decode(message.data))

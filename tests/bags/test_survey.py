@@ -151,7 +151,7 @@ def test_progress_is_told(tmp_path, monkeypatch):
     assert calls == [(100, 400), (200, 400), (300, 400), (400, 400)]
 
 
-def test_values_are_thinned_out_and_counts_and_times_are_not(tmp_path, monkeypatch):
+def test_values_are_thinned_out_and_counts_times_and_commands_are_not(tmp_path, monkeypatch):
     monkeypatch.setattr(survey_module, '_LOOKED_AT', 50)
     bag = write_rosbag2(tmp_path / 'bag', drive())
     result = survey(bag)
@@ -159,6 +159,7 @@ def test_values_are_thinned_out_and_counts_and_times_are_not(tmp_path, monkeypat
     assert pose['messages'] == 200 and pose['last'] == pytest.approx(19.9)
     count = pose['fields'][0]['count']
     assert count == 50 + 50 + 12  # of 200: all of 50, half of 100, a quarter of the rest
+    assert topic(result, '/cmd_vel')['fields'][0]['count'] == 200
     assert survey(bag) == result
 
 
