@@ -173,9 +173,16 @@ def _one_line(where):
 
 
 def _provenance(told) -> dict:
-    if not isinstance(told, dict) or not isinstance(told.get('robot_config'), str | None):
+    if not (isinstance(told, dict) and isinstance(told.get('robot_config'), str | None)
+            and _are_files(told.get('sources', []))):
         raise ValueError(f"metadata 'iql_ros': got {told!r}; expected what iql_ros writes")
     return told
+
+
+def _are_files(sources) -> bool:
+    return isinstance(sources, list) and all(
+        isinstance(source, dict) and all(isinstance(source.get(key), str)
+                                         for key in ('file', 'sha256')) for source in sources)
 
 
 def _environment(metadata: dict) -> str | None:

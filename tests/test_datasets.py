@@ -369,3 +369,14 @@ def test_unusual_files_load_with_their_range_only(name, range_, steps, episodes)
 def test_the_cut_minari_file_is_refused():
     with pytest.raises(InputError, match='cannot be read as HDF5: .*truncated'):
         load_dataset(SHARED / 'bags_damaged' / 'door_human_cut2M.hdf5')
+
+
+@pytest.mark.parametrize('told', ['7', '{"robot_config": 1}', '{"sources": [1]}',
+                                  '{"sources": [{"file": "a"}]}'])
+def test_a_dataset_whose_provenance_has_another_form_is_refused(told):
+    folder = write_minari('test/odd-v0', [counting_episode(0, 5)], action_low=[-9],
+                          action_high=[9])
+    metadata = json.loads((folder / 'data' / 'metadata.json').read_text())
+    (folder / 'data' / 'metadata.json').write_text(json.dumps({**metadata, 'iql_ros': told}))
+    with pytest.raises(InputError, match="metadata 'iql_ros': got .*expected what iql_ros writes"):
+        load_dataset('test/odd-v0')
