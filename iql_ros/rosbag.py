@@ -53,7 +53,7 @@ def read_episodes(sources, interface: RobotInterface, namespace: str | None = No
     episodes, bags = [], []
     for path in paths:
         reading = _Reading(path, interface, task, Allowed(allow), on_progress)
-        found, bag = reading.run(namespace, labelled.get(path.name))
+        found, bag = reading.run(namespace, labelled.get(path.name, []))
         episodes += found
         bags.append(bag)
     report = {'robot': interface.robot, 'control_rate': interface.control_rate,
@@ -74,16 +74,16 @@ class _Reading:
         self._trace = DelayTrace(interface)
         self._decoded = {}   # observation stream -> (data, vector) of its last decoding
         self._numbers = itertools.count()
-        self._lazy = not {'damaged', 'partial-joints'} & allowed.names
+        self._lazy = 'damaged' not in allowed and 'partial-joints' not in allowed
 
-    def run(self, namespace: str | None, labels: list[Label] | None) -> tuple[list, dict]:
+    def run(self, namespace: str | None, labels: list[Label]) -> tuple[list, dict]:
         """Return the episodes of the bag and its part of the report."""
         with Bag(self._path, self._allowed) as bag:
             self._sources = find_sources(bag, self._interface, self._task, namespace)
             self._observations = [source for source in self._sources
                                   if source.kind == OBSERVATION]
             self._labels = self._pending_labels(bag, labels)
-            if labels is not None:  # they stand for what the bag itself says
+            if labels:  # they stand for what the bag itself says
                 self._sources = [source for source in self._sources if source.kind != EVENT]
             cutter = EpisodeCutter(self._interface, self._task, self._decode, self._allowed,
                                    self._note_ages)
@@ -91,14 +91,14 @@ class _Reading:
             self._check_whole(bag)
             return episodes, self._report(bag, cutter)
 
-    def _pending_labels(self, bag: Bag, labels) -> collections.deque:
+    def _pending_labels(self, bag: Bag, labels: list[Label]) -> collections.deque:
         seconds = (bag.end_ns - bag.start_ns) / _SECOND
-        for label in labels or ():
+        for label in labels:
             if label.end > seconds:
                 raise InputError(f"bag '{bag.path}' lasts {seconds:.3f} s; a label says that an "
                                  f'episode ends at {label.end:g} s')
         return collections.deque((bag.start_ns + after_ns, event)
-                                 for after_ns, event in label_events(labels or []))
+                                 for after_ns, event in label_events(labels))
 
     def _samples(self, bag: Bag):
         """Yield Samples in order of receive time, None where a stream's clock was set back."""

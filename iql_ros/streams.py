@@ -15,12 +15,12 @@ _STAMPS = ('header', 'receive')
 _QOS = ('auto', 'reliable', 'best_effort')
 _RULES = ('mean', 'last', 'longest')
 _TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
-_TOPIC = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+TOPIC_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _MAX_AGE = 1_000_000  # [s]
 
 
 def _check_topic(where: str, topic: str) -> None:
-    if not _TOPIC.fullmatch(topic):
+    if not TOPIC_NAME.fullmatch(topic):
         raise InputError(f'{where}: got {topic!r}; expected a name like robot_pose, of letters, '
                          'digits and _, parts separated by /')
 

@@ -16,12 +16,12 @@ ARGUMENTS = {
     'config': (str(SHARE / 'config' / 'iql' / 'robot.yaml'), 'settings of the learner, YAML'),
     'robot_config': ('', 'robot interface YAML'),
     'name': ('', 'of the run, which lands in $IQL_RUNS/NAME; empty: made up'),
-    'updates': ('', 'how many; empty: as many as the config says'),
-    'resume': ('false', 'true: go on where the run stopped'),
+    'updates': ('', 'how many; empty: as in params_file'),
+    'resume': ('', 'true: go on where the run stopped; empty: as in params_file'),
     'params_file': (str(SHARE / 'config' / 'nodes.yaml'), 'parameters of the node'),
 }
 READ = {'updates': int, 'resume': lambda text: text == 'true'}  # the others are texts
-CHOICES = {'resume': ['true', 'false']}
+CHOICES = {'resume': ['', 'true', 'false']}
 
 
 def start(context):

@@ -182,6 +182,15 @@ def test_labels_of_a_person_stand_for_what_the_bag_says_itself(tmp_path):
     assert [end['ended'] for end in report['bags'][0]['episodes']] == ['success', 'end']
 
 
+def test_a_bag_without_labels_keeps_what_it_says_itself(tmp_path):
+    drives = [*drive(0, [3.0] * 8), event(2 * PERIOD, 'start'), event(4 * PERIOD, 'end')]
+    for name in ('a', 'b'):
+        write_bag(tmp_path / name, drives, interval=PERIOD // 2)
+    (tmp_path / 'labels.csv').write_text('bag,start,end,outcome\na,0.2,0.8,success\n')
+    episodes, _ = read_episodes([tmp_path], TOY, labels=tmp_path / 'labels.csv')
+    assert [(len(e.actions), e.terminations[-1]) for e in episodes] == [(3, True), (2, False)]
+
+
 def test_a_label_beyond_the_end_of_its_bag_is_refused(tmp_path):
     bag = write_bag(tmp_path / 'bag', drive(0, [3.0] * 8))
     labels = tmp_path / 'labels.csv'

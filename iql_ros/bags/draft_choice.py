@@ -5,6 +5,7 @@ import re
 
 from iql_ros.bags.draft_streams import draft_stream, StreamDraft
 from iql_ros.bags.survey_remarks import header_trouble, is_command
+from iql_ros.streams import TOPIC_NAME
 
 _RATES = (10, 5, 2, 1)       # [Hz] to choose from: at more, one action hardly matters
 _NEARLY = 1.05               # a stream of 4.97 Hz serves a control rate of 5 Hz
@@ -14,7 +15,6 @@ _OVERLAP = 0.5               # of two ranges of positions, above which they are 
 _TIMEOUT = 0.5               # [s] in which a robot stops by itself, where nobody said otherwise
 _OLDEST = 1e5                # [s] a max_age
 _CLOCK = 0.5                 # [s] by which stamps of one clock may differ
-_TOPIC = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _TYPE = re.compile(r'[A-Za-z]\w*/msg/[A-Za-z]\w*', re.ASCII)
 _EXECUTED = {'executed', 'safe', 'limited', 'smoothed', 'gated', 'filtered', 'applied', 'out',
              'output'}
@@ -99,7 +99,7 @@ def choose(survey: dict) -> Choice:
 def _doubt_by_itself(draft: StreamDraft, survey: dict, command: bool) -> None:
     topic, whole = draft.topic, survey['end'] - survey['start']
     covered = (topic['last'] - topic['first']) / whole if whole else 1.0
-    if not (_TOPIC.fullmatch(draft.name) and _TYPE.fullmatch(topic['type'])):
+    if not (TOPIC_NAME.fullmatch(draft.name) and _TYPE.fullmatch(topic['type'])):
         draft.doubt = 'a robot YAML cannot write its name or type'
     elif topic['constant'] or not topic['rate']:
         draft.doubt = 'its messages have no times of their own'

@@ -32,15 +32,15 @@ class Allowed:
         for name in names:
             if name not in ALLOWANCES:
                 raise InputError(f"--allow '{name}'; allowed: {', '.join(ALLOWANCES)}")
-        self.names = frozenset(names)
+        self._names = frozenset(names)
         self.notes = []
 
     def __contains__(self, name: str) -> bool:
-        return name in self.names
+        return name in self._names
 
     def refuse(self, name: str, text: str) -> None:
         """Note what was allowed; refuse what was not, saying how to allow it."""
-        if name not in self.names:
+        if name not in self._names:
             raise InputError(f'{text} (--allow {name}: {ALLOWANCES[name]})')
         if text not in self.notes:
             self.notes.append(text)

@@ -26,18 +26,22 @@ def read_labels(path, bags) -> dict[str, list[Label]]:
 
     Args:
         path: CSV file with the columns bag, start, end, outcome.
-        bags: Names of the bags that may be named in it.
+        bags: Names of the bags that may be named in it; one that is not keeps what it says itself.
 
     Raises:
-        InputError: naming the line, for a missing column, an unknown bag or outcome, times that
-            are no numbers, out of order or overlap.
+        InputError: for two bags of one name; naming the line, for a missing column, an unknown
+            bag or outcome, times that are no numbers, out of order or overlap.
 
     """
+    labels = {}
+    for name in bags:
+        if name in labels:
+            raise InputError(f"{path}: two bags are named '{name}'; convert them one by one")
+        labels[name] = []
     rows = csv.reader(io.StringIO(read_text(path)))
     header = [name.strip() for name in next(rows, [])]
     if header != _COLUMNS:
         raise InputError(f'{path}: columns are {",".join(header)}; expected {",".join(_COLUMNS)}')
-    labels = {name: [] for name in bags}
     for row in rows:
         if not row:
             continue

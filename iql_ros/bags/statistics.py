@@ -4,7 +4,7 @@ import numpy as np
 
 _SAMPLES = 8192      # kept of a quantity whose percentiles are asked for
 _BINS = 400          # of a stream's activity over time
-_LONGEST = 8         # gaps that are kept
+GAPS_KEPT = 8        # the longest
 _TOGETHER = 4096     # messages that are looked at together
 _GAP = 5.0           # [intervals] and
 _GAP_SECONDS = 0.5   # [s] from which a pause is called a gap
@@ -116,10 +116,10 @@ class StreamStatistics:
         self._intervals.extend(intervals)
         self._backwards += int(np.count_nonzero(intervals < 0))
         self._changes += int(np.count_nonzero(intervals))
-        longest = np.argsort(intervals, kind='stable')[-_LONGEST:]
+        longest = np.argsort(intervals, kind='stable')[-GAPS_KEPT:]
         self._longest = sorted(
             self._longest + [(int(intervals[at]), int(starts[at])) for at in longest],
-            reverse=True)[:_LONGEST]
+            reverse=True)[:GAPS_KEPT]
         self._previous_ns, self._last_ns = int(times[-1]), max(self._last_ns, int(times.max()))
 
     @property

@@ -1,6 +1,7 @@
 """What is suspicious about the streams of converted bags, in words, and what to do about it."""
 
 from iql_ros.bags.quality_tables import by_topic, lateness, OTHER_CLOCK, seconds
+from iql_ros.bags.statistics import GAPS_KEPT
 
 SLOW = 0.9           # of the control rate; above, it is the same rate with some jitter
 _PERIODS = 1.5       # that max_age must allow, or one message that is late ends an episode,
@@ -8,7 +9,6 @@ _ROUNDING = 0.99     # but for a period that is not quite what it was meant to b
 _MISSING = 1.0       # [s] and
 _MISSING_SHARE = 0.02  # of the bag that a stream may start late or stop early
 _EARLY = 0.01        # [s] before its stamp that a message is received: no rounding, other clocks
-_GAPS = 8            # StreamStatistics keeps no more
 
 
 def stream_remarks(report: dict) -> list[str]:
@@ -43,7 +43,7 @@ def _few(role, pairs, report) -> str:
 
 
 def _gaps(role, pairs, report) -> str:
-    gaps = [(length, start - bag['start'], bag['file'], len(stream['gaps']) >= _GAPS)
+    gaps = [(length, start - bag['start'], bag['file'], len(stream['gaps']) >= GAPS_KEPT)
             for bag, stream in pairs for start, length in stream['gaps']]
     if not gaps or role not in ('observation', 'action'):
         return ''

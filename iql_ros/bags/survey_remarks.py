@@ -2,6 +2,8 @@
 
 import re
 
+from iql_ros.bags.statistics import GAPS_KEPT
+
 _SHORT = 10          # messages; of fewer nothing is said about their times
 _CLOCK = 1.0         # [s] by which the clocks of two computers may differ
 _SIMULATED = 1e9     # [s] a clock that counts from less is no wall clock (9 September 2001)
@@ -193,6 +195,6 @@ def _gaps(topic: dict, survey: dict):
                       for start, length in gaps[:3])
     what = ('the receive clock jumps, or nothing came' if gaps[0][1] > 86_400 else
             'no message')
-    number = f'{len(gaps)} gaps or more' if len(gaps) == 8 else (
+    number = f'{len(gaps)} gaps or more' if len(gaps) == GAPS_KEPT else (
         f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''}")
     yield f"{number} ({what} for {worst}{' ...' if len(gaps) > 3 else ''})"

@@ -11,9 +11,9 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 import yaml
 
-SECOND = 1_000_000_000        # [ns]
+from tests.bags.make_bag import header, make, SECOND, STORE
+
 START = 1_700_000_000 * SECOND
-STORE = get_typestore(Stores.ROS2_JAZZY)
 ROBOT = """
 robot: odd
 control_rate: 10.0
@@ -39,18 +39,6 @@ class Entry:
     topic: str
     received_ns: int
     message: object
-
-
-def make(type_name, **fields):
-    """Return a message of a standard type."""
-    return STORE.types[type_name](**fields)
-
-
-def header(stamp_ns):
-    """Return a std_msgs/msg/Header."""
-    seconds, nanoseconds = divmod(stamp_ns, SECOND)
-    return make('std_msgs/msg/Header', frame_id='', stamp=make(
-        'builtin_interfaces/msg/Time', sec=seconds, nanosec=nanoseconds))
 
 
 def joint_state(stamp_ns, position, effort=(), names=('left', 'right')):

@@ -43,3 +43,8 @@ def test_other_columns_are_refused(tmp_path):
     path.write_text('bag,from,to\n')
     with pytest.raises(InputError, match='columns are bag,from,to; expected bag,start,end,'):
         read_labels(path, ['drive'])
+
+
+def test_two_bags_of_one_name_cannot_be_labelled(tmp_path):
+    with pytest.raises(InputError, match="two bags are named 'drive'; convert them one by one"):
+        read_labels(write(tmp_path, 'drive,0,1,end'), ['drive', 'other', 'drive'])
