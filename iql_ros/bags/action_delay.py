@@ -71,8 +71,10 @@ class DelayTrace:
         {first [s], step [s], values}.
         """
         grid = self._grid()
+        if len(grid) * _GRID_NS > 2 * _LONGEST_NS:  # on clocks that differ nothing is compared
+            return []
         actions, observations = (
-            [_Signal(stream, kept, grid, self._tick, held=kind == 'action')
+            [_Signal(stream, kept, np.array(grid), self._tick, held=kind == 'action')
              for stream, kept in zip(self._streams[kind], self._kept[kind])]
             for kind in ('action', 'observation'))
         found = [pair for action in actions for observation in observations
@@ -82,11 +84,11 @@ class DelayTrace:
             del pair['curve']
         return found
 
-    def _grid(self) -> np.ndarray:
+    def _grid(self) -> range:
         stamps = [kept.stamps for streams in self._kept.values() for kept in streams
                   if kept.stamps]
-        return np.arange(min((each[0] for each in stamps), default=0),
-                         max((each[-1] for each in stamps), default=0), _GRID_NS)
+        return range(min((each[0] for each in stamps), default=0),
+                     max((each[-1] for each in stamps), default=0), _GRID_NS)
 
 
 class _Kept:

@@ -164,3 +164,11 @@ def test_a_scan_is_looked_at_only_where_nothing_else_is_seen():
         trace = DelayTrace(parse_robot_interface(TOY.text.replace(state, text), 'toy.yaml'))
         wanted_of(trace, 'action', (0, 3))
         assert trace.due('observation', 0, 3 * SECOND) == wanted
+
+
+def test_streams_on_clocks_that_differ_are_not_compared():
+    trace = DelayTrace(TOY)
+    for place in range(100):
+        trace.add('action', 0, 1_700_000_000 * SECOND + place * STEP, np.full(2, float(place)))
+        trace.add('observation', 0, place * STEP, np.full(4, float(place)))
+    assert trace.delays() == []
