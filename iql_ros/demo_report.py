@@ -139,7 +139,7 @@ def _next(outcomes) -> list[str]:
     run = outcomes[0].run
     return [report.paragraph(
         f'Each run has its own report beside this one: {run.name}/report.html has the curves of '
-        'all losses and the settings. To try it on your own robot, write its YAML after '
-        'config/robots/diffbot.yaml, convert its bags (iql-ros convert), train (iql-ros train) '
-        'and deploy (policy_node). Success here is success in this simulation: the gate clips '
-        'and stops, but it is not certified safety.')]
+        'all losses and the settings. To try it on your own robot, let iql-ros inspect '
+        'BAG --write-robot robot.yaml begin its description, convert its bags (iql-ros convert), '
+        'train (iql-ros train) and deploy (policy_node): docs/how-to/own-robot.md. Success here '
+        'is success in this simulation: the gate clips and stops, but is not certified safety.')]
