@@ -105,6 +105,11 @@ class Actor(nn.Module):
         """Return the log of the standard deviation (action_dim,), clipped to its range."""
         return self.log_std_parameter.clamp(*_LOG_STD_RANGE)
 
+    @property
+    def std(self) -> np.ndarray:
+        """Return the standard deviation (action_dim,) of samples, float64."""
+        return np.exp(self.log_std.detach().cpu().numpy().astype(np.float64))
+
     def mean(self, normalised_observations, dropout_masks=None):
         """Return the mean action (B, action_dim) in [-1, 1]."""
         return torch.tanh(self.mlp(normalised_observations, dropout_masks))

@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from iql_ros import checkpoint
-from iql_ros.checkpoint import (load_agent, load_policy, read_header, save_checkpoint,
+from iql_ros.checkpoint import (load_agent, read_header, save_checkpoint,
                                 strip_checkpoint)
 from iql_ros.files import InputError, share_folder
 from iql_ros.iql import IQLAgent, IQLConfig
+from iql_ros.policy import load_policy
 from iql_ros.replay_buffer import ReplayBuffer
 from tests.test_robot_interface import TEXT
 
@@ -161,7 +162,7 @@ def rewrite(path, change_header=None, change_tensors=None):
         change_header(header)
     if change_tensors:
         change_tensors(tensors)
-    checkpoint._write(path, header, tensors)
+    path.write_bytes(checkpoint.pack(header, tensors))
 
 
 def test_a_file_of_the_wrong_contents_is_refused_although_its_checksums_are_right(path):
@@ -204,7 +205,7 @@ def test_the_metadata_is_plain_json_that_any_reader_of_safetensors_sees(path):
 
 
 def test_a_policy_needs_torch_numpy_and_safetensors_alone(path):
-    code = ('import sys\nfrom iql_ros.checkpoint import load_policy\n'
+    code = ('import sys\nfrom iql_ros.policy import load_policy\n'
             f'load_policy({str(path)!r}, "cpu").act([0, 0, 0])\n'
             'heavy = {"gymnasium", "minari", "h5py", "mujoco", "rclpy", "tensorboard"}\n'
             'print(sorted(heavy & set(sys.modules)))')

@@ -18,10 +18,11 @@ from safetensors.torch import load_file
 import torch
 import yaml
 
-from iql_ros.checkpoint import load_agent, load_policy, read_header, strip_checkpoint
+from iql_ros.checkpoint import load_agent, read_header, strip_checkpoint
 from iql_ros.evaluate import Evaluator
 from iql_ros.files import InputError
 from iql_ros.iql import IQLConfig, metric_names
+from iql_ros.policy import load_policy
 from iql_ros.run_directory import RunDirectory
 from iql_ros.train import settings_from_mapping, train, TrainSettings
 from tests.test_robot_interface import TEXT
