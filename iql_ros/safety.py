@@ -38,7 +38,7 @@ class Gate:
 
     def start(self) -> None:
         """Begin an episode: the robot stands, as after its stop."""
-        self._last, self._last_ns = self.stop, None
+        self.last, self.last_ns = self.stop, None  # what was sent, and when [ns]
 
     def trip(self, reason: str) -> None:
         """Latch a trip; the first reason is kept."""
@@ -68,16 +68,16 @@ class Gate:
         if self.trip_reason is not None:
             return self._sent(self.stop, stamp_ns, clipped=False)
         elapsed_ns = self.period_ns
-        if self._last_ns is not None:
+        if self.last_ns is not None:
             # at least 1 ns: where there is no rate limit, infinity times 0 would be NaN
-            elapsed_ns = min(max(stamp_ns - self._last_ns, 1), self.period_ns)
+            elapsed_ns = min(max(stamp_ns - self.last_ns, 1), self.period_ns)
         reach = self._max_rate * (elapsed_ns * 1e-9)
-        command = np.clip(action, self._last - reach, self._last + reach)
+        command = np.clip(action, self.last - reach, self.last + reach)
         command = np.clip(command, self.limit_low, self.limit_high)
         return self._sent(command, stamp_ns, clipped=not np.array_equal(command, action))
 
     def _sent(self, command: np.ndarray, stamp_ns: int, clipped: bool) -> GateResult:
-        self._last, self._last_ns = command, stamp_ns
+        self.last, self.last_ns = command, stamp_ns
         return GateResult(command, clipped, self.trip_reason)
 
 

@@ -1,4 +1,4 @@
-"""The task of a robot: reward, terminated and time limit, from named functions or from topics."""
+"""The task of a robot: reward, terminated, time limit, from named functions or from topics."""
 
 import dataclasses
 import hashlib
@@ -70,7 +70,8 @@ class TaskSettings:
     terminated: str | dict | None = None
     success_reward: float = 0.0
     failure_reward: float = 0.0
-    reset: Reset | None = None
+    success: str | None = None       # a function, asked of an episode's last transition
+    reset: Reset | str | None = None     # a service, or manual: a person puts the robot back
     episode: EpisodeMarks | None = None
 
     def __post_init__(self):
@@ -78,6 +79,9 @@ class TaskSettings:
             value = getattr(self, name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise InputError(f'{name}: got {getattr(self, name)}; allowed: finite numbers')
+        if isinstance(self.reset, str) and self.reset != 'manual':
+            raise InputError(f"reset: got '{self.reset}'; allowed: manual, or a service and its "
+                             'type')
 
 
 def read_task(interface: RobotInterface) -> TaskSettings:
@@ -123,7 +127,10 @@ class Task:
         self.time_limit_ticks = _ticks(settings, interface)
         self.success_reward = settings.success_reward
         self.failure_reward = settings.failure_reward
-        self.reset = settings.reset
+        self.manual_reset = settings.reset == 'manual'
+        self.reset = None if self.manual_reset else settings.reset
+        self._success = settings.success and _named_function(settings.success,
+                                                             f'{where}: success')
         self.episode = settings.episode
         self.task_hash = _hash(settings)
 
@@ -135,6 +142,12 @@ class Task:
         """Say whether the named function ends the episode; False when a topic does."""
         return bool(self._terminated
                     and self._terminated(observation, action, next_observation))
+
+    def success(self, observation, action, next_observation) -> bool | None:
+        """Say whether an episode that ended like this was a success; None: nobody knows."""
+        if not self._success:
+            return None
+        return bool(self._success(observation, action, next_observation))
 
 
 def _source(value, where: str):
@@ -165,6 +178,11 @@ def _named_function(name: str, where: str):
             reason = ' '.join(f'{type(error).__name__}: {error}'.split())
             raise InputError(f"{where}: '{name}' raised {reason}") from error
     return call
+
+
+def hash_of_task(interface: RobotInterface) -> str:
+    """Return the task's sha256; the functions that it names are not imported."""
+    return _hash(read_task(interface))
 
 
 def _hash(settings: TaskSettings) -> str:

@@ -115,6 +115,7 @@ class TransitionBuilder:
         """Forget everything, as after a reset of the clock."""
         self._commands = [_Commands(stream) for stream in self._interface.action]
         self._rewards, self._terminations = [], []
+        self._control, self._operated = [], False  # marks not yet used; who had control then
         self.end_episode()
 
     def end_episode(self) -> None:
@@ -131,6 +132,14 @@ class TransitionBuilder:
         """Take a command (dim,) of action stream `index`, in force from its stamp on."""
         self._commands[index].add(stamp_ns, vector)
 
+    def forget_commands(self) -> None:
+        """Forget the commands so far: between episodes only the last one matters."""
+        self._commands = [_Commands(stream) for stream in self._interface.action]
+
+    def add_control(self, stamp_ns: int, operated: bool) -> None:
+        """Take that an operator took control, or gave it back."""
+        self._control.append((stamp_ns, operated))
+
     def add_reward(self, stamp_ns: int, reward: float) -> None:
         """Take a reward that arrived on the task's topic."""
         self._rewards.append((stamp_ns, reward))
@@ -139,21 +148,23 @@ class TransitionBuilder:
         """Take a termination flag that arrived on the task's topic."""
         self._terminations.append((stamp_ns, terminated))
 
-    def tick(self, tick_ns: int, observation: np.ndarray, outcome: float | None = None,
-             intervention: bool = False) -> Transition | None:
+    def tick(self, tick_ns: int, observation: np.ndarray,
+             outcome: float | None = None) -> Transition | None:
         """
         Take the observation of a tick and return the transition that it completes.
 
         None for the first tick of an episode, and when no command was in force since the last
         tick: the episode is then over and starts anew here. `outcome` is the reward of a person
-        who says success or failure, which terminates the episode; `intervention` says that an
-        operator had control since the last tick.
+        who says success or failure, which terminates the episode. The transition is flagged
+        when an operator had control at any time of [t_k, t_k+1).
         """
         pending, self._pending = self._pending, (tick_ns, observation)
         if pending is None:
             self._take(self._rewards, tick_ns), self._take(self._terminations, tick_ns)
+            self._take_control(tick_ns, tick_ns)
             return None
         start_ns, start_observation = pending
+        intervention = self._take_control(start_ns, tick_ns)
         parts = [commands.action(start_ns, tick_ns) for commands in self._commands]
         rewards = self._take(self._rewards, tick_ns)
         flags = self._take(self._terminations, tick_ns)
@@ -169,6 +180,21 @@ class TransitionBuilder:
         truncated = not terminated and self.steps >= self._task.time_limit_ticks
         return Transition(start_ns, start_observation, action, reward, observation,
                           bool(terminated), truncated, intervention)
+
+    def _take_control(self, start_ns: int, until_ns: int) -> bool:
+        """Say whether an operator had control at any time of [start, until)."""
+        marks, self._control = sorted(self._control, key=lambda mark: mark[0]), []
+        at_start, within = self._operated, False
+        for stamp_ns, operated in marks:
+            if stamp_ns > until_ns:
+                self._control.append((stamp_ns, operated))
+                continue
+            self._operated = operated
+            if stamp_ns <= start_ns:
+                at_start = operated
+            elif stamp_ns < until_ns:
+                within = within or operated
+        return at_start or within
 
     @staticmethod
     def _take(stamped: list, until_ns: int) -> list:

@@ -45,6 +45,8 @@ def test_a_task_of_topics():
     ('{reward: "iql_ros.task:docked", time_limit: 1.0, failure_reward: .nan}',
      'failure_reward: got nan; allowed: finite'),
     ('{reward: {topic: r, type: t}, time_limit: 1.0}', "reward: key 'field' is missing"),
+    ('{reward: -1, time_limit: 1.0, success: "iql_ros.task:won"}', 'success: got .*task:won'),
+    ('{reward: -1, time_limit: 1.0, reset: by hand}', "reset: got 'by hand'; allowed: manual"),
     ('{reward: {topic: r, type: t, field: "f(x)"}, time_limit: 1.0}', "'f'"),
 ])
 def test_a_wrong_task_is_refused_by_name(task, message):
@@ -69,3 +71,19 @@ def test_a_number_is_the_reward_of_every_tick_and_todo_asks_to_be_filled_in():
     assert make_task('{reward: -1, time_limit: 20.0}').reward([0.0], [0.0], [0.0]) == -1.0
     with pytest.raises(InputError, match="reward: got 'TODO'; fill it in: module:function, a num"):
         make_task('{reward: TODO, time_limit: 20.0}')
+
+
+def test_success_is_asked_of_a_function_and_is_no_part_of_the_hash():
+    silent = make_task('{reward: -1, time_limit: 20.0}')
+    told = make_task('{reward: -1, time_limit: 20.0, success: "iql_ros.task:docked"}')
+    assert silent.success([0, 0], None, [0, 0]) is None
+    assert told.success([1, 1], None, [0, 0]) is True
+    assert told.success([0, 0], None, [1, 1]) is False
+    assert told.task_hash == silent.task_hash
+
+
+def test_a_person_or_a_service_puts_the_robot_back():
+    by_hand = make_task('{reward: -1, time_limit: 20.0, reset: manual}')
+    assert by_hand.manual_reset and by_hand.reset is None
+    service = make_task('{reward: -1, time_limit: 20.0, reset: {service: reset_world}}')
+    assert service.reset.service == 'reset_world' and not service.manual_reset

@@ -12,6 +12,7 @@ from iql_ros.transitions import Episode, make_episode, TransitionBuilder
 OBSERVATION, ACTION, REWARD, TERMINATED, EVENT = (
     'observation', 'action', 'reward', 'terminated', 'event')
 _ENDS = ('end', 'trip', 'success', 'failure')
+_CONTROL = {'intervention_start': True, 'intervention_end': False}  # an operator has it
 _SECOND = 1_000_000_000  # [ns]
 
 
@@ -40,7 +41,7 @@ class EpisodeCutter:
         self._on_ages = on_ages or (lambda ages: None)
         self._buffer = ObservationBuffer(interface, decode)
         self._builder = TransitionBuilder(interface, task)
-        self._transitions, self._marked, self._intervention = [], False, False
+        self._transitions, self._marked = [], False
         self.episodes: list[Episode] = []
         self.ends: list[dict] = []           # of every episode: start [s], steps, return, ended
         self.dropped = collections.Counter()
@@ -106,6 +107,8 @@ class EpisodeCutter:
             self._builder.add_reward(sample.stamp_ns, sample.value)
         elif kind == TERMINATED:
             self._builder.add_terminated(sample.stamp_ns, bool(sample.value))
+        elif sample.value in _CONTROL:
+            self._builder.add_control(sample.stamp_ns, _CONTROL[sample.value])
         else:
             self._events.append(sample.value)
 
@@ -116,18 +119,17 @@ class EpisodeCutter:
         if observation is None:
             self._close(self._why)
         events, self._events = self._events, []
-        flagged = self._intervention  # the action of the tick before
         for event in events:
-            self._take_event(event, tick_ns, observation, flagged)
+            self._take_event(event, tick_ns, observation)
         if observation is None:
             self.dropped[self._why] += 1
         elif self._inside:
-            self._step(tick_ns, observation, flagged)
+            self._step(tick_ns, observation)
         elif not any(event in _ENDS for event in events):
             self.dropped['outside of the marked episodes'] += 1
         return observation is not None
 
-    def _take_event(self, event: str, tick_ns: int, observation, flagged: bool) -> None:
+    def _take_event(self, event: str, tick_ns: int, observation) -> None:
         if event == 'start':
             self._close('next start')
             if not self._marked:
@@ -138,11 +140,9 @@ class EpisodeCutter:
                                                         and observation is not None):
                 self.notes.append(f"'{event}' at {tick_ns / _SECOND:.3f} s ended no episode")
             if self._inside and observation is not None:
-                self._step(tick_ns, observation, flagged, event)
+                self._step(tick_ns, observation, event)
             self._close(event)
             self._inside = not self._marked
-        elif event in ('intervention_start', 'intervention_end'):
-            self._intervention = event == 'intervention_start'
 
     def _forget_unmarked(self) -> None:
         """Leave out what lies before the first start: nobody said that it was an episode."""
@@ -171,11 +171,11 @@ class EpisodeCutter:
                                            f'{tick_ns / _SECOND:.3f} s')
         self._why = f'{name} not finite'
 
-    def _step(self, tick_ns: int, observation, flagged: bool, ended: str = '') -> None:
+    def _step(self, tick_ns: int, observation, ended: str = '') -> None:
         outcome = {'success': self._task.success_reward,
                    'failure': self._task.failure_reward}.get(ended)
         waiting = self._builder.waiting
-        transition = self._builder.tick(tick_ns, observation, outcome, flagged)
+        transition = self._builder.tick(tick_ns, observation, outcome)
         if transition is None:
             if waiting:
                 self._close_transitions('no command in force')

@@ -3,7 +3,7 @@
 import threading
 import traceback
 
-from iql_ros.episode_runner import EpisodeRunner
+from iql_ros.episode_runner import EpisodeRunner, TickResult
 from iql_ros.nodes.robot_bridge import RobotBridge
 from iql_ros.robot_interface import RobotInterface
 
@@ -14,9 +14,10 @@ class ControlLoop:
     """
     What both loops share: states, episodes' ends, trips, and what people ask for.
 
-    `host` is told: `on_episode(summary)`, `on_event(kind, tick_ns)`, `on_transition(...)`,
-    `log(text)`; `host.call_reset(stopping)` returns the stamp [ns] of the new episode's first
-    step or None, and `host.now_ns()` the time.
+    `host` is told: `on_start()`, `on_tick(result)` once its command has gone out,
+    `on_episode(summary)`, `on_event(kind, stamp_ns)`, `log(text)`; `host.call_reset(stopping)`
+    returns the stamp [ns] of the new episode's first step or None, `host.operator(now_ns)` the
+    action of an operator or None, `host.now_ns()` the time.
     """
 
     def __init__(self, runner: EpisodeRunner, bridge: RobotBridge, interface: RobotInterface,
@@ -29,6 +30,8 @@ class ControlLoop:
         self._lock = threading.RLock()
         self._last_sent_ns = 0
         self._trip_announced = False
+        self._operator_announced = False
+        self._left = False                  # the last stop has been sent
         self._start_asked = True            # activation asks for the first episode
         self.stopping = threading.Event()
         self.finished_episodes = 0
@@ -40,6 +43,14 @@ class ControlLoop:
         if self._runner.gate.trip_reason is not None:
             return TRIPPED
         return RUNNING if self._runner.running else WAITING
+
+    def run(self) -> None:
+        """Run until `leave`, or until the episodes asked for are done."""
+        self._run()
+        if self._runner.operated:
+            stamp_ns = self._stop_stamp_ns()
+            self._runner.release(stamp_ns)
+            self._announce_operator(stamp_ns)
 
     def request(self, kind: str) -> str | None:
         """Ask to end the episode (end, success, failure); return why that cannot be."""
@@ -74,16 +85,29 @@ class ControlLoop:
             self._trip_announced, self._start_asked = False, True
             return None
 
+    def wake(self) -> None:
+        """Say, from any thread, that an operator has sent a command."""
+
+    def enter(self) -> None:
+        """Be ready to run, also after an earlier `leave`."""
+        self._runner.abandon()
+        self._left, self._start_asked = False, True
+        self.stopping.clear()
+
     def leave(self) -> None:
         """End the loop: the stop is sent last."""
         self.stopping.set()
+        self.wake()
         with self._bridge.arrival:
             self._bridge.arrival.notify_all()
         with self._lock:
             self._send(self._runner.gate.stop, self._stop_stamp_ns())
+            self._left = True
 
     def _send(self, command, stamp_ns: int) -> None:
         with self._lock:
+            if self._left:
+                return
             gate = self._runner.gate
             self._bridge.publish(command if gate.trip_reason is None else gate.stop, stamp_ns)
             self._last_sent_ns = stamp_ns
@@ -102,34 +126,48 @@ class ControlLoop:
         if self._runner.running:
             self._runner.abort(self._runner.gate.trip_reason)
             self._close_episode()
+        if self._runner.operated:
+            stamp_ns = self._stop_stamp_ns()
+            self._runner.release(stamp_ns)
+            self._announce_operator(stamp_ns)
         return True
 
     def _begin(self, tick_ns: int) -> None:
         with self._lock:
             self._start_asked = False
+        self._host.on_start()
         self._runner.start()
         self._host.on_event('start', tick_ns)
 
-    def _run_tick(self, tick_ns: int, observation):
-        """Return the command, None when the episode ended; an exception trips."""
+    def _run_tick(self, tick_ns: int, observation, now_ns: int) -> TickResult:
+        """Return what a tick comes to; an exception trips."""
         try:
-            result = self._runner.tick(tick_ns, observation)
+            result = self._runner.tick(tick_ns, observation, self._host.operator(now_ns))
         except Exception as error:  # whatever it is, the robot must stop
             self._host.log(traceback.format_exc())
             self.trip(f'exception in the loop: {error!r}')
             self._tripped()
-            return self._runner.gate.stop
-        if result.transition is not None:
-            self._host.on_transition(result.transition)
+            return TickResult(self._runner.gate.stop, None, None, tick_ns)
         if result.ended == 'trip':
             with self._lock:
                 self._announce_trip()
-            self._close_episode()
-        elif result.ended:
+        return result
+
+    def _report(self, result: TickResult, tick_ns: int) -> None:
+        """Tell the host what a tick brought, once its command has gone out."""
+        self._host.on_tick(result)
+        if result.ended and result.ended != 'trip':
             kind = result.ended if result.ended in ('success', 'failure') else 'end'
             self._host.on_event(kind, tick_ns)
+        if result.ended:
             self._close_episode()
-        return result.command
+        self._announce_operator(result.stamp_ns)
+
+    def _announce_operator(self, stamp_ns: int) -> None:
+        if self._runner.operated != self._operator_announced:
+            self._operator_announced = self._runner.operated
+            kind = 'intervention_start' if self._runner.operated else 'intervention_end'
+            self._host.on_event(kind, stamp_ns)
 
     def _close_episode(self) -> None:
         self.finished_episodes += 1
@@ -149,8 +187,7 @@ class LockstepLoop(ControlLoop):
         super().__init__(*parts)
         self._timeout = timeout
 
-    def run(self) -> None:
-        """Run until `leave`, or until the episodes asked for are done."""
+    def _run(self) -> None:
         expected_ns = None  # any complete step will do to join
         while not self.stopping.is_set() and not self.all_done():
             step = self._wait_step(expected_ns)
@@ -184,12 +221,13 @@ class LockstepLoop(ControlLoop):
         if self._bridge.terminated_index in samples:
             self._runner.builder.add_terminated(
                 stamp_ns, bool(samples[self._bridge.terminated_index]))
-        command = self._runner.gate.stop
+        result = TickResult(self._runner.gate.stop, None, None, stamp_ns)
         if not self._tripped():
-            command = self._run_tick(stamp_ns, observation)
-        if command is not None:  # at an episode's end the reset call is the answer
+            result = self._run_tick(stamp_ns, observation, stamp_ns)
+        if result.command is not None:  # at an episode's end the reset call is the answer
             self._bridge.next_step()
-            self._send(command, stamp_ns)
+            self._send(result.command, stamp_ns)
+        self._report(result, stamp_ns)
 
     def _stop_stamp_ns(self) -> int:
         with self._bridge.arrival:

@@ -19,9 +19,18 @@ class RealTimeLoop(ControlLoop):
         super().__init__(*parts)
         self._next_ns: int | None = None    # the next tick; None before the first, not RUNNING
         self._sampled_ns = 0                # the last tick; what is older has been forgotten
+        self._woken = threading.Event()     # an operator has sent a command, or we leave
 
-    def run(self) -> None:
-        """Run until `leave`, or until the episodes asked for are done."""
+    def wake(self) -> None:
+        """Let the loop look for an operator's command now."""
+        self._woken.set()
+
+    def enter(self) -> None:
+        """Be ready to run, also after an earlier `leave`: no tick is late yet."""
+        super().enter()
+        self._next_ns = None
+
+    def _run(self) -> None:
         watchdog = threading.Thread(target=self._watch, daemon=True)
         watchdog.start()
         index = self._interface.tick_index(self._host.now_ns()) + 1
@@ -65,6 +74,8 @@ class RealTimeLoop(ControlLoop):
         if self._tripped():
             return  # the watchdog repeats the stop
         if not self._runner.running:
+            if not self._start_asked:
+                self.waiting_for = ['~/start_episode', *stale]
             if observation is None or not self._start_asked:
                 return
             self._begin(tick_ns)
@@ -79,12 +90,30 @@ class RealTimeLoop(ControlLoop):
             self.trip(f'stream too old: {", ".join(stale)}')
 
     def _act(self, tick_ns: int, observation) -> None:
-        command = self._run_tick(tick_ns, observation)
+        result = self._run_tick(tick_ns, observation, self._host.now_ns())
+        command = self._runner.gate.stop if result.command is None else result.command
         with self._lock:
-            self._send(self._runner.gate.stop if command is None else command, tick_ns)
+            self._send(command, result.stamp_ns)
             self._next_ns = None
             if self._runner.running and self._runner.gate.trip_reason is None:
                 self._next_ns = tick_ns + self._interface.period_ns
+        self._report(result, tick_ns)
+
+    def _follow_operator(self) -> None:
+        """Send, between ticks, what an operator commands; between episodes, the stop after it."""
+        woken, state = self._woken.is_set(), self.state
+        if not woken and not (state == WAITING and self._runner.operated):
+            return
+        self._woken.clear()
+        if state == TRIPPED or self.stopping.is_set():
+            return
+        now_ns = self._host.now_ns()
+        operator = self._host.operator(now_ns)
+        if operator is not None and woken:
+            self._send(self._runner.operate(now_ns, operator), now_ns)
+        elif operator is None and state == WAITING and self._runner.operated:
+            self._send(self._runner.release(now_ns), now_ns)
+        self._announce_operator(now_ns)
 
     def _wait_for_tick(self, tick_ns: int) -> bool:
         """Wait until a tick can be sampled; False when the clock went back or we stop."""
@@ -102,12 +131,16 @@ class RealTimeLoop(ControlLoop):
             if now_ns < before_ns:
                 if self.state == RUNNING:
                     self.trip('the clock went back')
+                elif self._runner.operated:
+                    self._send(self._runner.release(now_ns), now_ns)
+                    self._announce_operator(now_ns)
                 return False
+            self._follow_operator()
             if now_ns >= time_ns:
                 return True
             before_ns = now_ns
             left = (time_ns - now_ns) * 1e-9
-            self.stopping.wait(_POLL if self._host.simulated_time else min(left, _LONGEST_WAIT))
+            self._woken.wait(_POLL if self._host.simulated_time else min(left, _LONGEST_WAIT))
         return False
 
     def _watch(self) -> None:

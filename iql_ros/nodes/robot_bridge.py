@@ -132,6 +132,10 @@ class RobotBridge:
             return message_fields.stamp_ns(message)
         return None if self._lockstep else self._node.get_clock().now().nanoseconds
 
+    def step_ns(self) -> int:
+        """Return the stamp [ns] of the newest lockstep step, 0 before the first."""
+        return self.clock_ns or 0
+
     def missing(self, stamp_ns: int | None) -> list[str]:
         """Return whom a lockstep run waits for; hold `arrival`."""
         expected = self.clock_ns if stamp_ns is None else stamp_ns

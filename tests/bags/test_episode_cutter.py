@@ -85,6 +85,12 @@ def test_the_actions_of_an_operator_are_flagged():
     assert cutter.episodes[0].interventions.tolist() == [False, True, True, False]
 
 
+def test_an_operator_who_had_control_for_a_part_of_a_tick_flags_all_of_it():
+    cutter = cut(drive(0, 6) + [mark(1.5, 'intervention_start'), mark(1.7, 'intervention_end'),
+                                mark(3.9, 'intervention_start'), mark(4, 'intervention_end')])
+    assert cutter.episodes[0].interventions.tolist() == [False, True, False, True, False]
+
+
 def test_a_clock_set_back_truncates_and_begins_anew():
     cutter = cut([*drive(100, 3), None, *drive(0, 3)])
     assert [(end['steps'], end['ended']) for end in cutter.ends] == [

@@ -2,13 +2,17 @@
 
 import threading
 
+from geometry_msgs.msg import TwistStamped
 import numpy as np
 import pytest
+from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 
 from iql_ros.bags.reader import Bag
 from iql_ros.files import share_folder
 from iql_ros.nodes.policy_node import PolicyNode
+from iql_ros.nodes.robot_bridge import LOCKSTEP_QOS
 from iql_ros.nodes.sim_node import SimNode
 from iql_ros.robot_interface import load_robot_interface
 from iql_ros.rosbag import read_episodes
@@ -45,13 +49,14 @@ def as_rows(episodes):
     """Return a tuple of every transition's numbers, episode after episode."""
     return [(*episode.observations[step], *episode.actions[step], episode.rewards[step],
              *episode.observations[step + 1], episode.terminations[step],
-             episode.truncations[step])
+             episode.truncations[step],
+             episode.interventions is not None and episode.interventions[step])
             for episode in episodes for step in range(len(episode.actions))]
 
 
 def live_rows(transitions):
     return [(*step.observation, *step.action, step.reward, *step.next_observation,
-             step.terminated, step.truncated) for step in transitions]
+             step.terminated, step.truncated, step.intervention) for step in transitions]
 
 
 @SIMULATED
@@ -83,3 +88,32 @@ def test_a_bag_holds_what_the_interface_names_and_no_more(graph, tmp_path, wait_
         path, = (tmp_path / node).iterdir()
         with Bag(path) as bag:
             assert set(bag.topics) == topics | others
+
+
+class Operator(Node):
+    """Takes the stick for ten of every thirty steps."""
+
+    def __init__(self):
+        super().__init__('operator', namespace='/sim')
+        self._steps = 0
+        self._publisher = self.create_publisher(
+            TwistStamped, 'policy_node/intervention/cmd_vel', 10)
+        self.create_subscription(Clock, '/clock', self._on_clock, LOCKSTEP_QOS)
+
+    def _on_clock(self, clock):
+        self._steps += 1
+        if self._steps % 30 < 10:
+            message = TwistStamped()
+            message.twist.linear.x, message.twist.angular.z = -0.1, 0.01 * self._steps
+            self._publisher.publish(message)
+
+
+@SIMULATED
+def test_a_bag_has_the_operators_flags_and_actions_on_every_tick(graph, tmp_path, wait_for):
+    graph.add(Operator())
+    transitions = run(graph, wait_for, tmp_path, 'diffbot', 'iql_ros/Diffbot-v0')
+    flags = [step.intervention for step in transitions]
+    assert any(flags) and not all(flags)
+    interface = load_robot_interface(ROBOTS / 'diffbot.yaml')
+    episodes, _ = read_episodes([tmp_path / 'policy'], interface)
+    assert len(episodes) == 2 and as_rows(episodes) == live_rows(transitions)
