@@ -8,7 +8,7 @@ import torch
 
 from iql_ros.files import InputError, unknown_name
 from iql_ros.networks import Actor, log_prob, TwinCritic, Value
-from iql_ros.replay_buffer import Batch, ReplayBuffer, sample_dropout, sample_rows
+from iql_ros.replay_buffer import Batch, ReplayBuffer, sample_dropout
 
 _CHOICES = {'algorithm': ('iql', 'bc'), 'actor_schedule': ('cosine', 'constant'),
             'reward_transform': ('none', 'return_range', 'minus_one')}
@@ -162,6 +162,14 @@ class IQLAgent:
         """Return the mean action (A,) float64 in [-1, 1] of one raw observation (O,)."""
         return self.actor.act(observation)
 
+    def hold_learning_rate(self, learning_rate: float | None = None) -> None:
+        """Learn at a constant rate from here on: another one, or the one that training had."""
+        rate = learning_rate or self.config.learning_rate
+        self.config = dataclasses.replace(self.config, actor_schedule='constant',
+                                          learning_rate=rate)
+        for optimiser in (self._actor_optimiser, self._critic_optimiser, self._value_optimiser):
+            optimiser.param_groups[0]['lr'] = rate
+
     def fit_normaliser(self, observations) -> None:
         """Take the normaliser from raw observations (N, O), where there is one."""
         if self.config.normalise_observations:
@@ -175,8 +183,8 @@ class IQLAgent:
         """
         end = self.step + count
         while self.step < end:
-            for rows in sample_rows(self.seed, self.step, min(_DRAWN, end - self.step),
-                                    self.config.batch_size, buffer.size):
+            for rows in buffer.rows(self.seed, self.step, min(_DRAWN, end - self.step),
+                                    self.config.batch_size):
                 info = self.update(buffer.batch(rows))
         return {name: info[name].float().mean().item() for name in info}
 

@@ -7,6 +7,8 @@ import torch
 
 from iql_ros.files import InputError
 
+_FIRST_ONLINE = 4096  # online transitions that the first allocation has room for
+
 
 class Batch(NamedTuple):
     """Transitions as the losses read them, float32."""
@@ -19,7 +21,7 @@ class Batch(NamedTuple):
 
 
 class ReplayBuffer:
-    """Offline transitions, read only."""
+    """Offline transitions, read only, and behind them online ones, of which the newest stay."""
 
     def __init__(self, observations, actions, rewards, terminations, next_observations,
                  device='cpu'):
@@ -42,10 +44,60 @@ class ReplayBuffer:
                   'masks': 1.0 - np.asarray(terminations, np.float32),
                   'next_observations': next_observations}
         arrays = {name: np.asarray(values, np.float32) for name, values in arrays.items()}
-        self.size = len(arrays['rewards'])
-        _check(arrays, self.size)
+        self._offline = len(arrays['rewards'])
+        _check(arrays, self._offline)
         self._data = Batch(**{name: torch.tensor(values, device=device)
                               for name, values in arrays.items()})
+        self._capacity, self._offline_ratio = 0, None
+        self.online = 0                      # how many ever came
+
+    def open_online(self, capacity: int, offline_ratio: float | None = None) -> None:
+        """
+        Make room for online transitions.
+
+        Args:
+            capacity: How many are kept; the oldest of them give way, never the offline ones.
+            offline_ratio: Share of every batch that is drawn from the offline ones; None:
+                uniform over all, as in the paper.
+
+        """
+        self._capacity, self._offline_ratio = capacity, offline_ratio
+
+    def append(self, observations, actions, rewards, terminations, next_observations) -> None:
+        """Append n online transitions, arrays as for the offline ones."""
+        parts = (observations, actions, rewards, 1.0 - np.asarray(terminations, np.float32),
+                 next_observations)
+        count = len(rewards)
+        rows = self._offline + (self.online + np.arange(count)) % self._capacity
+        self._grow(int(rows.max(initial=0)) + 1)
+        rows = torch.from_numpy(rows[-self._capacity:]).to(self.device)
+        for values, part in zip(self._data, parts):
+            part = np.asarray(part, np.float32)[-self._capacity:]
+            values[rows] = torch.from_numpy(part).to(self.device)
+        self.online += count
+
+    def _grow(self, needed: int) -> None:
+        have = len(self._data.rewards)
+        if needed > have:
+            more = min(max(needed, 2 * (have - self._offline) + self._offline,
+                           self._offline + _FIRST_ONLINE), self._offline + self._capacity) - have
+            self._data = Batch(*(torch.cat([values, values.new_zeros(more, *values.shape[1:])])
+                                 for values in self._data))
+
+    @property
+    def size(self) -> int:
+        """Return how many transitions are drawn from."""
+        return self._offline + min(self.online, self._capacity)
+
+    def rows(self, seed: int, update: int, count: int, batch_size: int) -> np.ndarray:
+        """Draw (count, batch_size) for the updates in a row, as sample_rows does."""
+        online = self.size - self._offline
+        if self._offline_ratio is None or not online:
+            return sample_rows(seed, update, count, batch_size, self.size)
+        offline = round(self._offline_ratio * batch_size)
+        low = np.repeat([0, self._offline], [offline, batch_size - offline])
+        sizes = np.repeat([self._offline, online], [offline, batch_size - offline])
+        return low + sample_rows(seed, update, count, batch_size, sizes)
 
     @property
     def observation_dim(self) -> int:
@@ -93,8 +145,12 @@ def random_words(seed: int, stream: int, update: int, count: int) -> np.ndarray:
     return generator.random_raw(count)
 
 
-def sample_rows(seed: int, update: int, count: int, batch_size: int, size: int) -> np.ndarray:
-    """Return the rows (count, batch_size) int64 of updates in a row, uniform over `size`."""
+def sample_rows(seed: int, update: int, count: int, batch_size: int, size) -> np.ndarray:
+    """
+    Return the rows (count, batch_size) int64 of updates in a row, uniform over `size`.
+
+    `size` is a number, or one for each place in a batch (batch_size,).
+    """
     words = np.stack([random_words(seed, 0, update + each, batch_size) for each in range(count)])
     fractions = (words >> np.uint64(11)) * 2.0**-53  # [0, 1)
     return (fractions * size).astype(np.int64)

@@ -43,29 +43,35 @@ class RunDirectory:
         self.path = runs_folder() / name
         self.best = self.path / 'checkpoints' / 'best.safetensors'
 
-    def check(self, settings: dict, resume: bool) -> None:
+    @property
+    def begun(self) -> bool:
+        """Say whether there is something of this run already."""
+        return self.path.is_dir() and any(self.path.iterdir())
+
+    def check(self, settings: dict, resume: bool, free=()) -> None:
         """
         Refuse a run that is there already, or with `resume` one that is not, or not the same.
+
+        `free` are the settings that may change from one day to the next.
 
         Raises:
             InputError: naming the first key that differs.
 
         """
-        there = self.path.is_dir() and any(self.path.iterdir())
         if not resume:
-            if there:
+            if self.begun:
                 raise InputError(f"run '{self.name}': {self.path} exists already; --resume goes "
                                  'on with it, --name NAME starts another')
             return
-        if not there:
+        if not self.begun:
             raise InputError(f"run '{self.name}': {self.path} does not exist, so there is "
                              'nothing to resume')
         if (self.path / 'config.yaml').exists():
-            self._check_same(read_yaml(self.path / 'config.yaml'), settings)
+            self._check_same(read_yaml(self.path / 'config.yaml'), settings, free)
 
-    def _check_same(self, theirs: dict, ours: dict) -> None:
+    def _check_same(self, theirs: dict, ours: dict, free) -> None:
         for key in {**theirs, **ours}:
-            if theirs.get(key) != ours.get(key):
+            if key not in free and theirs.get(key) != ours.get(key):
                 raise InputError(
                     f"run '{self.name}': '{key}' is {theirs.get(key)!r} there and "
                     f'{ours.get(key)!r} now; a run is resumed with its own settings')

@@ -1,19 +1,17 @@
 """A training run from dataset to checkpoints: offline, exact to resume, safe to interrupt."""
 
-import contextlib
 import dataclasses
 import functools
 import json
 import math
 from pathlib import Path
-import signal
-import threading
 
 from iql_ros.binding import bind, checkpoint_facts, report_facts
 from iql_ros.checkpoint import load_agent, read_header, save_checkpoint
 from iql_ros.datasets import load_dataset, reward_transform
 from iql_ros.evaluate import Evaluator
 from iql_ros.files import check_keys, from_mapping, InputError, write_atomic
+from iql_ros.interrupts import first_interrupt
 from iql_ros.iql import IQLAgent, IQLConfig, metric_names
 from iql_ros.metrics_log import MetricsLog, Progress
 from iql_ros.networks import resolve_device
@@ -124,7 +122,7 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
     write_atomic(run.path / 'dataset.json', json.dumps(report_facts(dataset, chosen), indent=1))
     trainer = _Trainer(settings, agent, buffer, run, evaluator,
                        functools.partial(save_checkpoint, agent=agent, **facts))
-    with _first_interrupt() as interrupted:
+    with first_interrupt() as interrupted:
         trainer.run(on_progress, lambda: interrupted.is_set() or (should_stop and should_stop()),
                     should_save)
     if interrupted.is_set() and agent.step < settings.updates:
@@ -146,25 +144,6 @@ def _resumed(run: RunDirectory, facts: dict, device: str) -> IQLAgent | None:
             raise InputError(f"run '{run.name}': {key} is not that of {path}; a run is resumed "
                              'with its own data and robot')
     return load_agent(path, device, resume=True)
-
-
-@contextlib.contextmanager
-def _first_interrupt():
-    """Yield an event that the first Ctrl-C sets; a second one interrupts where it stands."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def on_interrupt(number, frame):
-        signal.signal(signal.SIGINT, previous)
-        event.set()
-
-    previous = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 class _Trainer:

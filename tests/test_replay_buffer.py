@@ -80,3 +80,55 @@ def test_dropout_keeps_the_expectation():
     again = sample_dropout(0, 4, 0.25, 128, (64, 32))
     assert all((one == two).all() for one, two in zip(masks, again))
     assert not (sample_dropout(0, 5, 0.25, 128, (64, 32))[0] == masks[0]).all()
+
+
+def online(*rewards):
+    """Return n online rows, arrays as for the offline ones."""
+    count = len(rewards)
+    return (np.zeros((count, 2)), np.zeros((count, 1)), np.array(rewards),
+            np.zeros(count, bool), np.zeros((count, 2)))
+
+
+def test_online_rows_follow_the_offline_ones_however_they_come():
+    one, two = ReplayBuffer(**ROWS), ReplayBuffer(**ROWS)
+    for buffer in (one, two):
+        buffer.open_online(1_000_000)
+    one.append(*online(*range(10, 5000)))
+    for reward in range(10, 5000):
+        two.append(*online(reward))
+    assert one.size == two.size == 3 + 4990 and one.online == 4990
+    for buffer in (one, two):
+        rewards = buffer.batch(np.arange(buffer.size)).rewards
+        assert rewards[:3].tolist() == [1, 2, 3]
+        assert rewards[3:].tolist() == list(range(10, 5000))
+
+
+@pytest.mark.parametrize('parts', [[7], [3, 4], [1] * 7, [0, 6, 1]])
+def test_when_it_is_full_only_the_oldest_online_rows_give_way(parts):
+    buffer, rewards = ReplayBuffer(**ROWS), iter(range(10, 17))
+    buffer.open_online(4)
+    for count in parts:
+        buffer.append(*online(*(next(rewards) for _ in range(count))))
+    assert (buffer.size, buffer.online) == (7, 7)
+    kept = buffer.batch(np.arange(7)).rewards.tolist()
+    assert kept[:3] == [1, 2, 3] and sorted(kept[3:]) == [13, 14, 15, 16]
+
+
+def test_an_offline_ratio_is_the_share_of_every_batch_and_the_rest_is_uniform():
+    buffer = ReplayBuffer(**ROWS)
+    buffer.open_online(100, offline_ratio=0.25)
+    assert buffer.rows(0, 0, 1, 8).max() < 3          # nothing has come yet
+    buffer.append(*online(*range(5)))
+    rows = buffer.rows(0, 0, 500, 8)
+    assert ((rows < 3).sum(axis=1) == 2).all() and rows.max() == 7
+    counts = np.bincount(rows.ravel(), minlength=8)
+    assert np.allclose(counts[:3], 1000 / 3, rtol=0.2)
+    assert np.allclose(counts[3:], 3000 / 5, rtol=0.2)
+
+
+def test_without_a_ratio_rows_are_uniform_over_offline_and_online_together():
+    buffer = ReplayBuffer(**ROWS)
+    buffer.open_online(100)
+    buffer.append(*online(*range(5)))
+    counts = np.bincount(buffer.rows(0, 0, 500, 8).ravel(), minlength=8)
+    assert np.allclose(counts, 500, rtol=0.2)
