@@ -6,18 +6,19 @@ import threading
 import traceback
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
-from std_msgs.msg import Bool, Header
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
-from iql_ros.checkpoint import load_policy
 from iql_ros.episode_runner import EpisodeRunner
-from iql_ros.evaluate import EpisodeResult, write_results
 from iql_ros.files import check_new_file, InputError
-from iql_ros.nodes import hosting, recorder
+from iql_ros.nodes import hosting
 from iql_ros.nodes.control_loop import LockstepLoop, TRIPPED
 from iql_ros.nodes.diagnostics import DiagnosticsPublisher
+from iql_ros.nodes.episode_log import EpisodeLog
 from iql_ros.nodes.hosting import Parameter
+from iql_ros.nodes.interventions import Interventions
+from iql_ros.nodes.learning_link import LearningLink, load_driver, refuse_learning
+from iql_ros.nodes.lifecycle import GuardedLifecycleNode
 from iql_ros.nodes.real_time_loop import RealTimeLoop
 from iql_ros.nodes.reset_client import ResetClient
 from iql_ros.nodes.robot_bridge import RobotBridge
@@ -36,12 +37,29 @@ PARAMETERS = (
     Parameter('episodes', 0, 'how many to run before ending; 0: without end',
               range=(0, 2**31 - 1)),
     Parameter('results', '', 'CSV file for a row an episode'),
+    Parameter('learner', '', 'name of the finetune_node that learns from this; empty: none'),
+    Parameter('exploration_scale', 0.0, "of the actor's spread when it tries things; 0: none",
+              range=(0.0, 10.0)),
+    Parameter('exploration_limit', '', 'what exploring may use, YAML {low: [...], high: [...]}'),
+    Parameter('weights_at', 'episode', 'when new weights are taken', choices=('episode', 'step')),
+    Parameter('experience_history', 5000, 'steps that are kept until they are acknowledged',
+              range=(1, 10**7)),
+    Parameter('learner_timeout', 10.0, 'after which a silent learner is away [s]',
+              range=(0.1, 3600.0)),
+    Parameter('max_lag', 0, 'updates the learner may be behind at the next episode, in lockstep',
+              range=(0, 2**31 - 1)),
+    Parameter('intervention_timeout', 0.5, "how long an operator's command counts [s]",
+              range=(0.01, 60.0)),
+    Parameter('evaluate_every', 0, 'steps between evaluations of the mean action; 0: none',
+              range=(0, 2**31 - 1)),
+    Parameter('evaluation_episodes', 5, 'of each evaluation', range=(1, 10000)),
     Parameter('record', False, 'record what passes while active as bags'),
     Parameter('record_folder', 'recordings', 'folder of the bags'),
 )
+_LAST_WORDS = 2.0  # [s] for a learner that listens, when the node ends
 
 
-class PolicyNode(LifecycleNode):
+class PolicyNode(GuardedLifecycleNode):
     """
     Owns the control loop; silent unless active.
 
@@ -59,70 +77,21 @@ class PolicyNode(LifecycleNode):
             overrides: Parameters that win over the command line's.
 
         """
-        super().__init__('policy_node', parameter_overrides=list(overrides))
+        super().__init__('policy_node', done, overrides)
         hosting.declare(self, PARAMETERS)
-        self._done, self._make_act, self._tap = done, make_act, tap
+        self._make_act, self._tap = make_act, tap
         # The model is loaded, warmed up and run in this one thread.
         self._control_thread = ThreadPoolExecutor(1, thread_name_prefix='control')
-        self._bridge, self._loop, self._running_loop = None, None, None
-        self._recorder = None
-        self._results: list[EpisodeResult] = []
-        self.exit_code = 0
-
-    # Lifecycle ---------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        """Configure and activate, with `autostart`."""
-        if not self.get_parameter('autostart').value:
-            return
-        for trigger in (self.trigger_configure, self.trigger_activate):
-            if trigger() != TransitionCallbackReturn.SUCCESS:
-                self._done.set()  # the reason has been logged
-                return
-
-    def on_configure(self, state) -> TransitionCallbackReturn:
-        """Load the checkpoint and the robot interface, and check that they fit."""
-        return self._guarded(self._configure)
-
-    def on_activate(self, state) -> TransitionCallbackReturn:
-        """Open the command topics and start the control loop."""
-        super().on_activate(state)
-        return self._guarded(self._activate)
-
-    def on_deactivate(self, state) -> TransitionCallbackReturn:
-        """Send the stop, close the command topics, be silent."""
-        super().on_deactivate(state)
-        return self._guarded(self._deactivate)
-
-    def on_cleanup(self, state) -> TransitionCallbackReturn:
-        """Forget the policy and the robot."""
-        return self._guarded(self._clean_up)
-
-    def on_shutdown(self, state) -> TransitionCallbackReturn:
-        """Leave from any state."""
-        self._deactivate()
-        self._clean_up()
-        return TransitionCallbackReturn.SUCCESS
+        self._bridge = self._loop = self._running_loop = self._learning = None
 
     def leave(self) -> None:
-        """End in order: the stop is sent last."""
+        """End in order: the stop is sent last; what a learner lacks goes out with it."""
         self._deactivate()
+        if self._learning:
+            self._learning.flush(_LAST_WORDS)
         self._control_thread.shutdown(wait=True)
 
-    def _guarded(self, transition) -> TransitionCallbackReturn:
-        # rclpy 7.1 swallows exceptions of transition callbacks without a word
-        try:
-            transition()
-        except InputError as error:
-            self.exit_code = 2
-            self.get_logger().error(str(error))
-            return TransitionCallbackReturn.FAILURE
-        except Exception:
-            self.exit_code = 1
-            self.get_logger().error(traceback.format_exc())
-            return TransitionCallbackReturn.FAILURE
-        self.exit_code = 0
-        return TransitionCallbackReturn.SUCCESS
+    # Lifecycle ---------------------------------------------------------------------------
 
     def _configure(self) -> None:
         self._settings = hosting.values(self, PARAMETERS)
@@ -133,40 +102,43 @@ class PolicyNode(LifecycleNode):
         interface = load_robot_interface(self._settings.robot_config)
         task = Task(interface)
         if self._settings.lockstep and task.reset is None:
-            raise InputError(f"robot '{interface.robot}': task: key 'reset' is missing; lockstep "
-                             'needs the reset service of the simulator')
-        make_act = self._make_act or self._load_act
-        act = self._control_thread.submit(make_act, interface).result()
-        self._interface, self._task = interface, task
-        runner = EpisodeRunner(act, interface, task)
+            wrong = "reset: got 'manual'" if task.manual_reset else "key 'reset' is missing"
+            raise InputError(f"robot '{interface.robot}': task: {wrong}; lockstep needs the reset "
+                             'service of the simulator')
+        runner = EpisodeRunner(self._make_driver(interface, task), interface, task)
+        self._interface, self._task, self._runner = interface, task, runner
+        self._episode_log = EpisodeLog(self, self._settings, self._tap)
         self._bridge = RobotBridge(self, interface, task, self._settings.lockstep,
-                                   on_fault=self._on_decode_fault, tap=self._on_message)
+                                   on_fault=self._on_decode_fault, tap=self._episode_log.message)
         parts = (runner, self._bridge, interface, self, task.reset is not None,
                  self._settings.episodes)
         self._loop = (LockstepLoop(*parts, timeout=self._settings.lockstep_timeout)
                       if self._settings.lockstep else RealTimeLoop(*parts))
-        self._runner, self._results, self._decode_fault = runner, [], ''
+        self._interventions = Interventions(
+            self, interface, self._settings.intervention_timeout,
+            self._bridge.step_ns if self._settings.lockstep else self.now_ns)
         self._make_entities()
 
-    def _load_act(self, interface):
-        if not self._settings.checkpoint:
-            raise InputError("parameter 'checkpoint' is empty; expected a checkpoint file")
-        policy = load_policy(self._settings.checkpoint, self._settings.device)
-        where = f"checkpoint '{self._settings.checkpoint}'"
-        policy.check_robot(interface, where)
-        scaling = interface.action_scaling
-        policy.act([0.0] * interface.observation_dim)  # warm up
-        bound = '' if policy.interface else ', bound to it here: dimensions and range fit'
-        self.get_logger().info(f'{where} drives robot {interface.robot} on {policy.device}{bound}')
-        return lambda observation: scaling.to_physical(policy.act(observation))
+    def _make_driver(self, interface, task):
+        if self._make_act:
+            refuse_learning(self._settings)
+            return self._control_thread.submit(self._make_act, interface).result()
+        policy = self._control_thread.submit(load_driver, self._settings, interface,
+                                             self.get_logger().info).result()
+        self._learning = LearningLink(self, self._settings, interface, task, policy)
+        return self._learning.act
 
     def _make_entities(self) -> None:
-        self._event_publisher = self.create_publisher(Header, '~/event', 10)
+        self._reset_client, self._e_stop, self._decode_fault = None, False, ''
         diagnostics = DiagnosticsPublisher(self, 'control', self._interface.robot, self._describe)
         e_stop = self.create_subscription(Bool, '~/e_stop', self._on_e_stop, 10)
+        self._interventions.subscribe(self._loop.wake, self._trip, self._on_decode_fault)
         self._destroyers = [
-            functools.partial(self.destroy_publisher, self._event_publisher),
-            functools.partial(self.destroy_subscription, e_stop), diagnostics.destroy]
+            functools.partial(self.destroy_subscription, e_stop), diagnostics.destroy,
+            self._interventions.destroy, self._episode_log.destroy]
+        if self._learning:
+            self._learning.connect()
+            self._destroyers.append(self._learning.destroy)
         for name, ask in (
                 ('start_episode', self._loop.ask_start), ('clear_trip', self._clear_trip),
                 ('end_episode', functools.partial(self._loop.request, 'end')),
@@ -175,22 +147,23 @@ class PolicyNode(LifecycleNode):
             service = self.create_service(Trigger, f'~/{name}',
                                           functools.partial(self._on_request, ask))
             self._destroyers.append(functools.partial(self.destroy_service, service))
-        self._reset_client, self._e_stop = None, False
         if self._task.reset is not None:
             self._reset_client = ResetClient(self, self._task.reset.service,
                                              self._settings.lockstep_timeout)
             self._destroyers.append(self._reset_client.destroy)
 
     def _activate(self) -> None:
-        self._recorder = recorder.start(self, self._settings, self._interface.robot,
-                                        [*self._bridge.types, 'std_msgs/msg/Header'])
+        self._episode_log.open(self._interface.robot, self._bridge.types)
         self._bridge.open()
+        self._loop.enter()
         self._running_loop = self._control_thread.submit(self._run_loop)
 
     def _run_loop(self) -> None:
         try:
             self._loop.run()
             if self._loop.all_done():
+                if self._settings.lockstep and self._learning:
+                    self._learning.wait(self._loop.stopping)
                 self._done.set()
         except Exception:
             self.get_logger().fatal(traceback.format_exc())
@@ -204,8 +177,7 @@ class PolicyNode(LifecycleNode):
         self._running_loop.result()
         self._running_loop = None
         self._bridge.close()
-        if self._recorder:
-            self._recorder.close()
+        self._episode_log.close()
 
     def _clean_up(self) -> None:
         if self._bridge is None:
@@ -213,7 +185,7 @@ class PolicyNode(LifecycleNode):
         self._bridge.destroy()
         for destroy in self._destroyers:
             destroy()
-        self._bridge = self._loop = None
+        self._bridge = self._loop = self._learning = None
 
     # What the loop tells -------------------------------------------------------------------
 
@@ -230,41 +202,37 @@ class PolicyNode(LifecycleNode):
         """Log what a person should know."""
         self.get_logger().warning(text)
 
-    def on_event(self, kind: str, tick_ns: int) -> None:
-        """Mark an episode's event on ~/event."""
-        message = Header(frame_id=kind)
-        message.stamp.sec, message.stamp.nanosec = divmod(tick_ns, 1_000_000_000)
-        self._event_publisher.publish(message)
-        self._on_message(self._event_publisher.topic_name, message, tick_ns)
+    def on_event(self, kind: str, stamp_ns: int) -> None:
+        """Mark an event on ~/event."""
+        self._episode_log.event(kind, stamp_ns)
 
-    def _on_message(self, topic: str, message, stamp_ns: int) -> None:
-        """Show a message to `tap` and to the recorder; see RobotBridge."""
-        if self._tap:
-            self._tap(topic, message, stamp_ns)
-        if self._recorder:
-            still = self._settings.lockstep or self.simulated_time
-            self._recorder.add(topic, message, stamp_ns, None if still else self.now_ns())
+    def operator(self, now_ns: int):
+        """Return the action of an operator who has control, else None; see Interventions."""
+        return self._interventions.action(now_ns)
+
+    def on_start(self) -> None:
+        """Begin an episode: with the newest weights."""
+        if self._learning:
+            self._learning.start_episode()
+
+    def on_tick(self, result) -> None:
+        """Take what a tick brought; its command has gone out."""
+        if result.transition is not None:
+            self.on_transition(result.transition)
+        if self._learning:
+            self._learning.take(result)
 
     def on_transition(self, transition) -> None:
-        """Take a completed transition; fine-tuning sends it to the learner."""
+        """Take a completed transition; for those who look on."""
 
     def on_episode(self, summary) -> None:
-        """Note an episode's result, and write the results so far."""
-        if self._recorder:
-            self._recorder.end_episode()
-        number = len(self._results)
-        self._results.append(EpisodeResult(
-            episode=number, seed=self._settings.seed + number, return_=summary.return_,
-            length=summary.length, terminated=summary.terminated, truncated=summary.truncated,
-            success=None))
-        end = 'terminated' if summary.terminated else 'truncated'
-        self.get_logger().info(f'episode {number}: return {summary.return_:.2f}, '
-                               f'{summary.length} ticks, {end}')
-        if self._settings.results:
-            write_results(self._settings.results, self._results)
+        """Note an episode's result."""
+        self._episode_log.episode(summary)
 
     def call_reset(self, stopping: threading.Event) -> int | None:
-        """Call the task's reset service; see ResetClient."""
+        """Call the task's reset service, in lockstep once the learner is ready."""
+        if self._settings.lockstep and self._learning:
+            self._learning.wait(stopping)
         return self._reset_client.call(stopping)
 
     # What people ask for -------------------------------------------------------------------
@@ -279,8 +247,12 @@ class PolicyNode(LifecycleNode):
 
     def _on_e_stop(self, message: Bool) -> None:
         self._e_stop = message.data
-        if message.data and self._running_loop is not None:
-            self._loop.trip('e_stop')
+        if message.data:
+            self._trip('e_stop')
+
+    def _trip(self, reason: str) -> None:
+        if self._running_loop is not None:
+            self._loop.trip(reason)
 
     def _on_decode_fault(self, text: str) -> None:
         if text != self._decode_fault:
@@ -290,12 +262,15 @@ class PolicyNode(LifecycleNode):
     def _describe(self):
         """Return level, message and values for /diagnostics."""
         state = self._loop.state if self._running_loop is not None else 'INACTIVE'
-        reason = (self._runner.gate.trip_reason or ', '.join(self._loop.waiting_for)
-                  or self._decode_fault)
+        learning, learning_values = self._learning.describe() if self._learning else ([], {})
+        reasons = [self._runner.gate.trip_reason, ', '.join(self._loop.waiting_for),
+                   self._decode_fault, self._runner.operated and 'operator in control', *learning]
+        reason = '; '.join(text for text in reasons if text)
         level = DiagnosticStatus.WARN if reason else DiagnosticStatus.OK
         if state == TRIPPED:
             level = DiagnosticStatus.ERROR
-        values = {'episodes': self._loop.finished_episodes, 'decode fault': self._decode_fault}
+        values = {'episodes': self._loop.finished_episodes, 'decode fault': self._decode_fault,
+                  **learning_values}
         return level, f'{state}: {reason}' if reason else state, values
 
 

@@ -5,6 +5,7 @@ import threading
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from lifecycle_msgs.msg import State
 import numpy as np
+import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
@@ -23,7 +24,7 @@ class Robot(Node):
     def __init__(self):
         super().__init__('robot')
         self.x, self.silent = 2.0, set()
-        self.commands, self.events = [], []
+        self.commands, self.events, self.published = [], [], 0
         self._pose = self.create_publisher(PoseStamped, 'robot_pose', 10)
         self._joints = self.create_publisher(JointState, 'joint_states', 10)
         self.e_stop = self.create_publisher(Bool, 'policy_node/e_stop', 10)
@@ -33,6 +34,7 @@ class Robot(Node):
         self.create_timer(0.02, self._publish)
 
     def _publish(self):
+        self.published += 1
         stamp = self.get_clock().now().to_msg()
         if 'robot_pose' not in self.silent:
             pose = PoseStamped()
@@ -56,18 +58,19 @@ class Robot(Node):
         return [message.twist.linear.x for message in self.commands]
 
 
-def start(graph, tmp_path, act=lambda observation: np.array([0.2, 0.5]), reset=True):
+def start(graph, tmp_path, act=lambda observation: np.array([0.2, 0.5]), reset=True,
+          overrides=(), edit=lambda text: text):
     """Return a robot and a policy node for it, patient with a busy machine."""
     text = DIFFBOT.read_text().replace('max_age: 0.1', 'max_age: 0.4')
     text = text.replace('max_age: 0.2', 'max_age: 0.4')
     if not reset:
         text = text[:text.index('  reset:')]
     config = tmp_path / 'robot.yaml'
-    config.write_text(text)
+    config.write_text(edit(text))
     robot = graph.add(Robot())
     node = graph.add(PolicyNode(
         threading.Event(), make_act=lambda interface: act,
-        overrides=[Parameter('robot_config', value=str(config))]))
+        overrides=[Parameter('robot_config', value=str(config)), *overrides]))
     return robot, node
 
 
@@ -104,7 +107,7 @@ def test_docking_ends_the_episode_and_the_reset_starts_the_next(graph, tmp_path,
     robot.x = 0.0
     wait_for(lambda: robot.events.count('start') == 2, what='the second episode')
     assert robot.events[:2] == ['start', 'end']
-    assert node._results[0].terminated and not node._results[0].truncated
+    assert node._episode_log.results[0].terminated and not node._episode_log.results[0].truncated
 
 
 def test_every_stop_button_latches_until_it_is_cleared(graph, tmp_path, wait_for):
@@ -129,8 +132,8 @@ def test_a_stream_that_ceases_trips_and_is_named(graph, tmp_path, wait_for):
     robot.silent.add('joint_states')
     wait_for(lambda: node._loop.state == 'TRIPPED', what='the trip')
     assert "stream too old: 'joint_states'" in node._runner.gate.trip_reason
-    wait_for(lambda: node._results, what='the end of the episode')
-    assert node._results[0].truncated and not node._results[0].terminated
+    wait_for(lambda: node._episode_log.results, what='the end of the episode')
+    assert node._episode_log.results[0].truncated and not node._episode_log.results[0].terminated
 
 
 def test_a_number_that_is_not_finite_trips(graph, tmp_path, wait_for):
@@ -172,14 +175,18 @@ def test_a_loop_that_hangs_is_stopped_by_the_watchdog(graph, tmp_path, wait_for)
     hang.set()
 
 
-def test_without_a_reset_service_a_person_starts_the_next_episode(graph, tmp_path, wait_for):
-    robot, node = start(graph, tmp_path, reset=False)
+@pytest.mark.parametrize('said', ['', '  reset: manual\n'])
+def test_without_a_reset_service_a_person_starts_the_next_episode(
+        graph, tmp_path, wait_for, said):
+    robot, node = start(graph, tmp_path, reset=False, edit=lambda text: text + said)
     node.begin()
     wait_for(lambda: 0.2 in robot.speeds(), what='a command')
     assert call(robot, 'success').success
     wait_for(lambda: 'success' in robot.events, what='the event')
     wait_for(lambda: robot.speeds()[-1] == 0.0, what='the stop')
-    assert node._results[0].terminated and node._loop.state == 'WAITING'
+    assert node._episode_log.results[0].terminated and node._loop.state == 'WAITING'
+    assert node._episode_log.results[0].success is True
+    wait_for(lambda: node._loop.waiting_for == ['~/start_episode'], what='whom it waits for')
     assert not call(robot, 'failure').success                    # no episode is running
     assert call(robot, 'start_episode').success
     wait_for(lambda: robot.events.count('start') == 2, what='the second episode')
@@ -191,3 +198,35 @@ def test_a_wrong_configuration_is_refused_and_nothing_is_opened(graph, tmp_path)
     node.begin()
     assert node.exit_code == 2 and node._done.is_set()
     assert robot.count_publishers('cmd_vel') == 0
+
+
+def test_lockstep_needs_a_reset_service(graph, tmp_path, capfd):
+    _, node = start(graph, tmp_path, reset=False, edit=lambda text: text + '  reset: manual\n',
+                    overrides=[Parameter('lockstep', value=True)])
+    node.begin()
+    assert node.exit_code == 2
+    assert "reset: got 'manual'; lockstep needs the reset service" in capfd.readouterr().err
+
+
+def test_what_was_decided_while_the_node_left_is_not_sent(graph, tmp_path, wait_for):
+    robot, node = start(graph, tmp_path)
+    node.begin()
+    wait_for(lambda: 0.2 in robot.speeds(), what='a command')
+    node._loop.leave()
+    node._loop._send(np.array([0.3, 0.0]), node.now_ns())
+    wait_for(lambda: robot.speeds()[-1] == 0.0, what='the stop')
+    published = robot.published
+    wait_for(lambda: robot.published > published + 10, what='a tick')
+    assert robot.speeds()[-1] == 0.0 and 0.3 not in robot.speeds()
+
+
+def test_a_command_goes_out_before_anybody_hears_of_the_tick_before(graph, tmp_path, wait_for):
+    robot, node = start(graph, tmp_path)
+    order = []
+    node._tap = lambda topic, message, stamp_ns: order.append((topic, stamp_ns))
+    node.on_transition = lambda transition: order.append(('transition', transition.tick_ns))
+    node.begin()
+    wait_for(lambda: sum(what == 'transition' for what, _ in order) >= 3, what='transitions')
+    for position, (what, tick_ns) in enumerate(order):
+        if what == 'transition':
+            assert ('/cmd_vel', tick_ns + 200_000_000) in order[:position]
