@@ -218,6 +218,10 @@ class ObservationBuffer:
         stamps.insert(position, stamp_ns)
         self._values[index].insert(position, value)
 
+    def replace(self, index: int, stamp_ns: int, value) -> None:
+        """Take a sample of stream `index` in place of those before: nobody samples them."""
+        self._stamps[index], self._values[index] = [stamp_ns], [value]
+
     def sample(self, tick_ns: int) -> np.ndarray | None:
         """
         Return the observation (observation_dim,) of a tick, or None when a stream is too old.

@@ -125,6 +125,13 @@ def test_a_tick_sees_the_latest_sample_at_or_before_it():
     assert buffer.sample(201).tolist() == [3, 3, 4, 5, 6, 7]
 
 
+def test_a_sample_that_replaces_leaves_no_other():
+    buffer = ObservationBuffer(toy())
+    for stamp_ns in (5, 3, 4):
+        buffer.replace(0, stamp_ns, np.zeros(2))
+    assert buffer.ages_ns(10)[0] == 6
+
+
 def test_samples_that_come_late_are_put_where_they_belong():
     buffer = ObservationBuffer(toy())
     push_all(buffer, (0, 200, [2, 2]), (0, 100, [1, 1]), (1, 100, [0, 0, 0, 0]))

@@ -1,5 +1,6 @@
 """Subscriptions and publishers of one robot on a host node, driven by its RobotInterface."""
 
+import collections
 import functools
 import importlib
 import threading
@@ -17,6 +18,7 @@ from iql_ros.task import Task
 # A late joiner gets the current step, and a step is never dropped or queued behind another.
 LOCKSTEP_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                           durability=DurabilityPolicy.TRANSIENT_LOCAL)
+_KEPT = 10_000  # rewards and terminations that may wait for a tick
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -78,7 +80,7 @@ class RobotBridge:
         self._full_names = [node.resolve_topic_name(topic) for topic, *_ in self._sources]
         self._steps, self.clock_ns = StepAssembler(names), None
         self._without_stamp = {}    # by index, of the step that is being collected
-        self._task_samples = []
+        self._task_samples = collections.deque(maxlen=_KEPT)
         self._subscribe()
 
     def _add_source(self, source) -> int | None:
@@ -121,10 +123,12 @@ class RobotBridge:
                 self._tap(self._full_names[index], message, stamp)
             if self._lockstep:
                 self._steps.put(index, stamp, value)
-            elif stream is not None:
-                self.buffer.push(index, stamp, value)
-            else:
+            elif stream is None:
                 self._task_samples.append((index, stamp, value))
+            elif self._publishers:
+                self.buffer.push(index, stamp, value)
+            else:  # inactive: nobody samples, for hours perhaps
+                self.buffer.replace(index, stamp, value)
             self.arrival.notify_all()
 
     def _stamp(self, message, stream) -> int | None:
@@ -167,7 +171,8 @@ class RobotBridge:
 
     def take_task_samples(self) -> list[tuple[int, int, float]]:
         """Return the reward and terminated samples since the last call; hold `arrival`."""
-        samples, self._task_samples = self._task_samples, []
+        samples = list(self._task_samples)
+        self._task_samples.clear()
         return samples
 
     def open(self) -> None:
