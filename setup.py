@@ -55,6 +55,7 @@ setup(
     entry_points={
         'console_scripts': [
             'iql-ros = iql_ros.cli:main',
+            'finetune_node = iql_ros.nodes:run_finetune_node',
             'policy_node = iql_ros.nodes:run_policy_node',
             'sim_node = iql_ros.nodes:run_sim_node',
             'train_node = iql_ros.nodes:run_train_node',

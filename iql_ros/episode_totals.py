@@ -15,6 +15,7 @@ class _Running:
 class FinishedEpisode:
     """One episode of one robot."""
 
+    source: tuple                    # (robot, session)
     return_: float
     length: int
     success: bool | None
@@ -47,7 +48,7 @@ class EpisodeTotals:
             return None
         del self._running[key]
         success = None if record['success'] < 0 else bool(record['success'])
-        finished = FinishedEpisode(running.return_, running.length, success,
+        finished = FinishedEpisode(key, running.return_, running.length, success,
                                    bool(record['evaluation']))
         if not finished.evaluation:
             self.episodes += 1

@@ -19,6 +19,7 @@ from iql_ros.files import check_keys, from_mapping, InputError, write_atomic
 from iql_ros.finetune_settings import FinetuneSettings
 from iql_ros.interrupts import first_interrupt
 from iql_ros.iql import IQLConfig
+from iql_ros.judge import Judge
 from iql_ros.metrics_log import Progress
 from iql_ros.networks import resolve_device
 from iql_ros.online import OnlineLearner
@@ -112,7 +113,7 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
              'robot_config': robot_config or header['robot_config'],
              'reward_transform': transform}
     learner = OnlineLearner(settings, agent, buffer, ExperienceInbox(log, on_say), run, facts,
-                            interface.action_scaling, evaluator, on_say)
+                            interface.action_scaling, Judge(settings, evaluator, on_say), on_say)
     return Opened(learner, interface, task, run, dataset.observation_keys)
 
 

@@ -7,12 +7,11 @@ from iql_ros.averaged_agent import AveragedAgent
 from iql_ros.checkpoint import make_header, read_file, save_checkpoint
 from iql_ros.datasets import ACTION_LIMIT, RewardTransform
 from iql_ros.episode_totals import EpisodeTotals
-from iql_ros.evaluate import Evaluator, summary
 from iql_ros.experience import Acknowledgement, Experience
 from iql_ros.experience_inbox import ExperienceInbox
 from iql_ros.finetune_settings import FinetuneSettings
-from iql_ros.guard import Guard
 from iql_ros.iql import IQLAgent, metric_names
+from iql_ros.judge import Judge
 from iql_ros.metrics_log import MetricsLog
 from iql_ros.networks import Actor
 from iql_ros.replay_buffer import ReplayBuffer
@@ -37,7 +36,7 @@ class OnlineLearner:
 
     def __init__(self, settings: FinetuneSettings, agent: IQLAgent, buffer: ReplayBuffer,
                  inbox: ExperienceInbox, run: RunDirectory, facts: dict,
-                 scaling: ActionScaling, evaluator: Evaluator | None = None, on_say=print):
+                 scaling: ActionScaling, judge: Judge, on_say=print):
         """
         Take all parts, and go on from the run's newest checkpoint when there is one.
 
@@ -49,19 +48,18 @@ class OnlineLearner:
             run: Its folder.
             facts: training, dataset, robot_config, reward_transform for the checkpoints.
             scaling: Of the robot's actions.
-            evaluator: Of the simulation; None: evaluation episodes come from the robot.
+            judge: Of what it learns.
             on_say: Told what a person should know.
 
         """
         self._settings, self._agent, self._buffer = settings, agent, buffer
         self.inbox, self._run, self._facts, self._scaling = inbox, run, facts, scaling
-        self._evaluator, self._say = evaluator, on_say
+        self._judge, self._say = judge, on_say
         transform = facts['reward_transform']
         self._transform = RewardTransform(transform['scale'], transform['shift'])
         self._averaged = AveragedAgent(agent, settings.actor_average)
         self._first_step, self.position = agent.step, 0  # transitions learned from
-        self._totals, self._judged = EpisodeTotals(), []
-        self._guard = Guard(settings.guard_evaluations, settings.max_drop)
+        self._totals = EpisodeTotals()
         self._best = None                # tensors of the actor to go back to
         self._pending = collections.deque()
         self.paused, self.weights_due = False, True
@@ -74,8 +72,8 @@ class OnlineLearner:
                  *(f'evaluation/{name}' for name in _EVALUATION)]
         self._metrics_log = MetricsLog(run.path, names, self.position)
         if run.latest() is None:
-            if evaluator is not None:
-                self._write_row(self._evaluate())
+            if judge.simulated:
+                self._write_row(self._take_evaluation(judge.evaluate(self.acting)))
             self.save()
 
     # Where it stands -----------------------------------------------------------------------
@@ -154,7 +152,7 @@ class OnlineLearner:
             known = max(0, self.position - self._buffer.online)
             self._remember(records[:known])
             for record in records[:known]:
-                self._judge(self._totals.add(record), learn=False)
+                self._judge.add(self._totals.add(record))
             self._pending.extend(records[index:index + 1]
                                  for index in range(known, len(records)))
         self._totals.take()
@@ -171,20 +169,18 @@ class OnlineLearner:
         while self.updates < self._owed(self.position):
             self.metrics = self._averaged.update(self._buffer)
         finished = self._totals.add(record[0])
-        self._judge(finished, learn=True)
         every = self._settings.weights_every
         if finished or (every and self.position % every == 0):
             self.weights_due = True
-        self._periodic()
+        self._periodic(self._judge.add(finished))
         return True
 
-    def _periodic(self) -> None:
-        """Log, evaluate and save where it is time."""
+    def _periodic(self, evaluation: dict | None) -> None:
+        """Judge, log and save where it is time; `evaluation` is what robots drove."""
         settings, last = self._settings, self.done
-        figures = {}
-        if self._evaluator is not None and (
-                last or self.position % (settings.evaluate_every or math.inf) == 0):
-            figures = self._evaluate()
+        if self._judge.due(self.position, last):
+            evaluation = self._judge.evaluate(self.acting)
+        figures = self._take_evaluation(evaluation) if evaluation else {}
         try:
             if figures or last or self.position % settings.log_every == 0:
                 self._write_row(figures)
@@ -209,39 +205,16 @@ class OnlineLearner:
         self._metrics_log.write(self.position, {
             **self._learning_figures(), **came, **evaluated})
 
-    # Evaluation ----------------------------------------------------------------------------
-
-    def _evaluate(self) -> dict:
-        figures = self._evaluator.evaluate(self.acting)
-        self._take_evaluation(figures)
-        return figures
-
-    def _judge(self, finished, learn: bool) -> None:
-        """Collect the evaluation episodes of the robots, which come in rounds."""
-        if finished is None or not finished.evaluation or self._evaluator is not None:
-            return
-        self._judged.append(finished)
-        if len(self._judged) == self._settings.evaluation_episodes:
-            figures, self._judged = summary(self._judged), []
-            if learn:
-                self._take_evaluation(figures)
-                self._write_row(figures)
-
-    def _take_evaluation(self, figures: dict) -> None:
-        success = figures.get('success_rate')
-        self._say(f'step {self.position}: return {figures["return_mean"]:.2f} +- '
-                  f'{figures["return_std"]:.2f} over {figures["episodes"]} episodes'
-                  + ('' if success is None else f', success {success:.0%}'))
-        verdict = self._guard.add(figures)
+    def _take_evaluation(self, figures: dict) -> dict:
+        """Keep the best weights, or go back to them; return the figures."""
+        verdict = self._judge.verdict(figures, self.position)
         if verdict == 'best':
             self._best = self._averaged.actor_state()
             self._keep_best(figures)
-        elif verdict == 'drop' and self._settings.guard:
+        elif verdict == 'drop':
             self._averaged.restore_actor(self._best)
             self.weights_due = True
-            self._say(f'step {self.position}: the last {self._settings.guard_evaluations} '
-                      f'evaluations fell below the start ({self._guard.start:.3g}) by more than '
-                      f'max_drop: back to the best weights ({self._guard.best:.3g})')
+        return figures
 
     # Weights out and checkpoints -----------------------------------------------------------
 
@@ -262,12 +235,11 @@ class OnlineLearner:
         self.save()
         self._metrics_log.close()
         self.inbox.close()
-        if self._evaluator is not None:
-            self._evaluator.close()
+        self._judge.close()
 
     def _save(self, path, evaluation: dict | None) -> None:
         online = {'position': self.position, 'first_step': self._first_step,
-                  'guard': self._guard.state()}
+                  'guard': self._judge.state()}
         save_checkpoint(path, self._agent, **self._facts, evaluation=evaluation,
                         average=self._averaged.average, online=online)
 
@@ -284,7 +256,7 @@ class OnlineLearner:
         header, tensors = read_file(path)
         online = header['online']
         self.position, self._first_step = online['position'], online['first_step']
-        self._guard.restore(online['guard'])
+        self._judge.restore(online['guard'])
         self._averaged.load_average(tensors)
         if self._run.best.exists():
             self._best = read_file(self._run.best)[1]

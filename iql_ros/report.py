@@ -122,7 +122,7 @@ def read_metrics(path) -> dict[str, np.ndarray]:
             for name in (rows[0] if rows else {})}
 
 
-class _Run:
+class Run:
     """What a run directory says about itself."""
 
     def __init__(self, directory):
@@ -145,12 +145,12 @@ class _Run:
 def find_cloning_runs(directory) -> list[Path]:
     """Return the runs beside this one that clone the same data (`algorithm: bc`)."""
     directory = Path(directory)
-    fingerprint, found = _Run(directory).dataset.get('fingerprint'), []
+    fingerprint, found = Run(directory).dataset.get('fingerprint'), []
     for other in sorted(directory.resolve().parent.glob('*/dataset.json')):
         if other.parent == directory.resolve():
             continue
         try:
-            run = _Run(other.parent)
+            run = Run(other.parent)
         except InputError:  # being written, or of a run that never started
             continue
         if run.config.get('algorithm') == 'bc' and run.dataset.get('fingerprint') == fingerprint:
@@ -170,11 +170,11 @@ def write_run_report(directory, baselines=None) -> Path:
         InputError: for a directory that is no run.
 
     """
-    run = _Run(directory)
-    others = [_Run(path) for path in (find_cloning_runs(directory) if baselines is None
-                                      else baselines)]
-    sections = [section('Result', *_result(run, others)), section('Training', *_losses(run)),
-                section('Data', table_html(_data_rows(run.dataset))),
+    run = Run(directory)
+    others = [Run(path) for path in (find_cloning_runs(directory) if baselines is None
+                                     else baselines)]
+    sections = [section('Result', *_result(run, others)), section('Training', *losses(run)),
+                section('Data', table_html(data_rows(run.dataset))),
                 section('Settings', table_html(sorted(run.config.items())))]
     title = f'{_algorithm(run)} on {run.dataset["name"]}'
     path = run.directory / 'report.html'
@@ -182,14 +182,14 @@ def write_run_report(directory, baselines=None) -> Path:
     return path
 
 
-def _algorithm(run: _Run) -> str:
+def _algorithm(run: Run) -> str:
     if run.config.get('algorithm') != 'bc':
         return 'Implicit Q-Learning'
     share = run.config.get('best_episodes') or 1
     return 'Cloning' + (f' of the best {share:.0%}' if share < 1 else '')
 
 
-def _result(run: _Run, others: list[_Run]) -> list[str]:
+def _result(run: Run, others: list[Run]) -> list[str]:
     steps, returns = run.curve(EVALUATION)
     recorded = np.array(run.dataset['returns'])
     if not len(steps):
@@ -210,7 +210,7 @@ def _result(run: _Run, others: list[_Run]) -> list[str]:
             _evaluation_figure(run, others, recorded), _histogram(recorded, results)]
 
 
-def _label(one: _Run, main: _Run) -> str:
+def _label(one: Run, main: Run) -> str:
     return 'This policy' if one is main else f'{_algorithm(one)} ({one.name})'
 
 
@@ -218,7 +218,7 @@ def _spread(mean: float, deviation: float | None = None) -> str:
     return f'{mean:,.1f}' + (f' ± {deviation:,.1f}' if deviation is not None else '')
 
 
-def _evaluation_figure(run: _Run, others: list[_Run], recorded: np.ndarray) -> str:
+def _evaluation_figure(run: Run, others: list[Run], recorded: np.ndarray) -> str:
     figure, ax = new_figure()
     low, high = np.percentile(recorded, [10, 90])
     ax.axhspan(low, high, color=DATA, alpha=0.18, linewidth=0)
@@ -263,7 +263,8 @@ def _histogram(recorded: np.ndarray, results) -> str:
     return figure_html(figure, caption)
 
 
-def _losses(run: _Run) -> list[str]:
+def losses(run: Run, over: str = 'updates') -> list[str]:
+    """Return the curves of a run's losses; `over` says what its steps are."""
     curves = [(name, *run.curve(name)) for name in run.metrics if name.endswith('/loss')]
     curves = [curve for curve in curves if len(curve[1])]
     if not curves:
@@ -272,7 +273,7 @@ def _losses(run: _Run) -> list[str]:
     for ax, (name, steps, losses) in zip(np.atleast_1d(axes), curves):
         ax.plot(steps, losses, color=POLICY, linewidth=1.2)
         ax.set_title(name.removesuffix('/loss'), fontsize=10, loc='left', color='#1c2733')
-        ax.set_xlabel('updates', fontsize=9)
+        ax.set_xlabel(over, fontsize=9)
         ax.locator_params(axis='x', nbins=4)
     return [figure_html(figure, 'The quantities that training reduces, one for each network. '
                         'They should settle; those of critic and value may rise first while '
@@ -280,7 +281,8 @@ def _losses(run: _Run) -> list[str]:
                         'jumps without end, means that training has diverged.')]
 
 
-def _data_rows(dataset: dict) -> list[tuple]:
+def data_rows(dataset: dict) -> list[tuple]:
+    """Return what a table says of dataset.json."""
     returns = np.array(dataset['returns'])
     rows = [('Dataset', dataset['name']), ('Episodes', f'{len(returns):,}'),
             ('Return, lowest to highest', f'{returns.min():,.1f} to {returns.max():,.1f}')]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-NODES = ('policy_node', 'sim_node', 'train_node')
+NODES = ('finetune_node', 'policy_node', 'sim_node', 'train_node')
 
 
 def start(node, tmp_path, message_package):

@@ -61,7 +61,7 @@ def test_no_build_leftover_is_installed(setup):
 
 def test_every_console_script_is_a_function_of_the_package(setup):
     scripts = dict(script.split(' = ') for script in setup['entry_points']['console_scripts'])
-    assert set(scripts) == {'iql-ros', 'policy_node', 'sim_node', 'train_node'}
+    assert set(scripts) == {'iql-ros', 'finetune_node', 'policy_node', 'sim_node', 'train_node'}
     for target in scripts.values():
         module, function = target.split(':')
         path = ROOT / module.replace('.', '/')

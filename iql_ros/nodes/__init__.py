@@ -20,6 +20,11 @@ def _run(name: str) -> int:
     return module.main()
 
 
+def run_finetune_node() -> int:
+    """Start finetune_node from the command line."""
+    return _run('finetune_node')
+
+
 def run_policy_node() -> int:
     """Start policy_node from the command line."""
     return _run('policy_node')

@@ -1,0 +1,304 @@
+"""The learner of a fine-tuning session: experience of robots in, acknowledgements, weights out."""
+
+import array
+import os
+from pathlib import Path
+import queue
+import threading
+import time
+import traceback
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Float64MultiArray, UInt64MultiArray, UInt8MultiArray
+from std_srvs.srv import SetBool, Trigger
+import torch
+
+from iql_ros.convert import bag_dataset
+from iql_ros.experience import ExperienceFormat
+from iql_ros.files import InputError, read_text, read_yaml
+from iql_ros.finetune import open_run, Opened, settings_from_mapping
+from iql_ros.finetune_report import write_finetune_report
+from iql_ros.nodes import hosting
+from iql_ros.nodes.diagnostics import DiagnosticsPublisher
+from iql_ros.nodes.hosting import Parameter
+from iql_ros.robot_interface import parse_robot_interface
+from iql_ros.run_directory import RunDirectory
+
+PARAMETERS = (
+    Parameter('checkpoint', '', 'checkpoint file to begin with'),
+    Parameter('dataset', '', "offline data; empty: the checkpoint's own"),
+    Parameter('bag', '', 'a recording, or a folder of them, in place of a dataset'),
+    Parameter('robot_config', '', "YAML of the robot; empty: the checkpoint's"),
+    Parameter('config', '', 'YAML of settings (config/finetune)'),
+    Parameter('run', 'finetune', 'its folder is $IQL_RUNS/<run>; one that is there goes on'),
+    Parameter('robots', [''], 'namespaces of the policy nodes; empty: that of this node'),
+    Parameter('device', 'auto', 'where to learn', choices=('auto', 'cpu', 'cuda')),
+    Parameter('seed', 0, 'of the batches', range=(0, 2**31 - 1)),
+    Parameter('steps', 0, 'transitions to learn from; 0: as the config says',
+              range=(0, 2**31 - 1)),
+    Parameter('environment', '', 'Gymnasium id for evaluations in this process (simulation)'),
+    Parameter('guard', False, 'go back to the best weights after a fall'),
+    Parameter('allow_task', False, 'take data or a checkpoint of another task'),
+)
+_WEIGHTS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                          durability=DurabilityPolicy.TRANSIENT_LOCAL)
+_EXPERIENCE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+_QUEUED = 1000       # messages that may wait; what comes beyond is sent again
+_IDLE = 0.05         # [s] how long the learner waits for experience before it looks around
+_ACKNOWLEDGE = 0.1   # [s] between acknowledgements while updates are owed
+_NICE = 10           # the learner never takes a core from control
+
+
+class FinetuneNode(Node):
+    """
+    Owns one fine-tuning run; it learns in a worker thread, never in a callback.
+
+    Every robot's experience is acknowledged once it is on disk.
+    """
+
+    def __init__(self, done: threading.Event, overrides=()):
+        """
+        Read the parameters; the session starts with `begin`.
+
+        Raises:
+            InputError: for parameters that cannot be used.
+
+        """
+        super().__init__('finetune_node', parameter_overrides=list(overrides))
+        hosting.declare(self, PARAMETERS)
+        self._settings = hosting.values(self, PARAMETERS)
+        for name in ('checkpoint', 'run'):
+            if not getattr(self._settings, name):
+                raise InputError(f"parameter '{name}' is empty; expected "
+                                 + ('a checkpoint file' if name == 'checkpoint' else 'a name'))
+        if self._settings.dataset and self._settings.bag:
+            raise InputError("parameters 'dataset' and 'bag': got both; expected one of the two")
+        self._done, self.exit_code = done, 0
+        self._stop, self._save = threading.Event(), threading.Event()
+        self._messages = queue.Queue(_QUEUED)
+        self._pause: bool | None = None
+        self._worker = threading.Thread(target=self._run, name='learning')
+        self._state, self._trouble, self._refused = 'reading the data', '', {}
+        self._opened: Opened | None = None
+
+    def begin(self) -> None:
+        """Listen to the robots and start the learner in its worker."""
+        self._weights = self.create_publisher(UInt8MultiArray, '~/weights', _WEIGHTS_QOS)
+        self._metrics = self.create_publisher(DiagnosticArray, '~/metrics', 10)
+        self._acknowledged, self._sessions = {}, {}
+        for name in self._settings.robots:
+            policy = f'{name}/policy_node' if name else 'policy_node'
+            robot = self.resolve_topic_name(policy).removesuffix('/policy_node')
+            self._acknowledged[robot] = self.create_publisher(
+                UInt64MultiArray, f'{policy}/acknowledged', 10)
+            self.create_subscription(
+                Float64MultiArray, f'{policy}/experience',
+                lambda message, robot=robot: self._on_experience(robot, message),
+                _EXPERIENCE_QOS)
+        DiagnosticsPublisher(self, 'learner', '', self._describe)
+        self.create_service(Trigger, '~/save_checkpoint', self._on_save)
+        self.create_service(SetBool, '~/pause', self._on_pause)
+        self._worker.start()
+
+    def leave(self) -> None:
+        """Ask the learner to save and wait for it."""
+        self._stop.set()
+        if self._worker.is_alive():
+            self._worker.join()
+
+    # Callbacks -----------------------------------------------------------------------------
+
+    def _on_experience(self, robot: str, message: Float64MultiArray) -> None:
+        try:
+            self._messages.put_nowait((robot, message))
+        except queue.Full:
+            pass  # it is not acknowledged, so it comes again
+
+    def _on_save(self, request, response):
+        response.success = self._opened is not None and self._worker.is_alive()
+        response.message = '' if response.success else f'not learning: {self._state}'
+        self._save.set()
+        return response
+
+    def _on_pause(self, request, response):
+        self._pause = request.data
+        response.success = True
+        return response
+
+    # The worker ----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._opened = self._open()
+            self._format = ExperienceFormat(self._opened.interface, self._opened.task)
+            self._state = 'learning'
+            self._learn()
+        except InputError as error:
+            self.get_logger().error(str(error))
+            self.exit_code = 2
+        except Exception:
+            self.get_logger().fatal(traceback.format_exc())
+            self.exit_code = 1
+        finally:
+            self._close()
+            self._done.set()
+
+    def _open(self) -> Opened:
+        given = self._settings
+        robot_config = read_text(given.robot_config) if given.robot_config else None
+        mapping = read_yaml(given.config) if given.config else {}
+        mapping.update(checkpoint=str(Path(given.checkpoint).resolve()), name=given.run,
+                       seed=given.seed, device=given.device)
+        if given.bag:
+            if robot_config is None:
+                raise InputError("parameter 'robot_config' is empty; a bag needs the robot's YAML")
+            mapping['dataset'] = bag_dataset(
+                given.bag, parse_robot_interface(robot_config, given.robot_config))
+        for name in ('dataset', 'steps', 'environment', 'guard'):
+            if getattr(given, name):
+                mapping[name] = getattr(given, name)
+        settings = settings_from_mapping(mapping, given.config or 'parameters')
+        env = None
+        if settings.environment:
+            from iql_ros.envs import make_env
+            env = make_env(settings.environment)
+        resume = RunDirectory(settings.name).begun
+        opened = open_run(settings, robot_config=robot_config, resume=resume,
+                          allow_task=given.allow_task, env=env, on_say=self._say)
+        self._say(f'run {opened.run.path.resolve()}: {opened.learner.received} transitions on '
+                  f'disk, learned from {opened.learner.position}')
+        return opened
+
+    def _say(self, text: str) -> None:
+        self.get_logger().info(text)
+
+    def _learn(self) -> None:
+        learner, self._next_look, self._next_acknowledgement = self._opened.learner, 0.0, 0.0
+        while not (self._stop.is_set() or learner.done):
+            waiting = self._take_messages(wait=not learner.behind)
+            learned = learner.learn()
+            if learner.weights_due:
+                self._publish_weights()
+            now = time.monotonic()
+            if (waiting or learned) and (not learner.behind
+                                         or now >= self._next_acknowledgement):
+                self._acknowledge(now)
+            if now >= self._next_look:
+                self._look_around(now)
+
+    def _take_messages(self, wait: bool) -> bool:
+        """Put what has come into the log; return whether there was something."""
+        taken = False
+        try:
+            message = self._messages.get(timeout=_IDLE) if wait else self._messages.get_nowait()
+            while True:
+                self._take(*message)
+                taken = True
+                message = self._messages.get_nowait()
+        except queue.Empty:
+            return taken
+
+    def _take(self, robot: str, message: Float64MultiArray) -> None:
+        labels = [(dim.label, dim.size) for dim in message.layout.dim]
+        try:
+            experience = self._format.decode(labels, message.data, robot)
+            self._sessions[robot] = experience.session
+            if self._opened.learner.add(experience):
+                self._trouble = ''
+        except InputError as error:
+            self._refuse(robot, str(error))
+        except OSError as error:
+            self._trouble = f'{error.strerror}: experience waits at its robots'
+            self.get_logger().error(f'{self._opened.run.path}: {self._trouble}',
+                                    throttle_duration_sec=5.0)
+
+    def _refuse(self, robot: str, reason: str) -> None:
+        count, last = self._refused.get(robot, (0, ''))
+        self._refused[robot] = count + 1, reason
+        if reason != last:
+            self.get_logger().error(f'refused: {reason}')
+
+    def _acknowledge(self, now: float) -> None:
+        self._next_acknowledgement = now + _ACKNOWLEDGE
+        for robot, session in self._sessions.items():
+            values = self._opened.learner.acknowledgement(robot, session)
+            self._acknowledged[robot].publish(UInt64MultiArray(data=list(values)))
+
+    def _publish_weights(self) -> None:
+        data = self._opened.learner.take_weights()
+        self._weights.publish(UInt8MultiArray(data=array.array('B', data)))
+
+    def _look_around(self, now: float) -> None:
+        """Do what is done once a second."""
+        learner, self._next_look = self._opened.learner, now + 1.0
+        if self._pause is not None and learner.paused != self._pause:
+            learner.paused = self._pause
+            self._say('paused: experience is stored, nothing is learned' if self._pause
+                      else 'learning again')
+        try:
+            learner.inbox.sync()
+            if self._save.is_set():
+                self._save.clear()
+                learner.save()
+                self._report()
+        except OSError as error:
+            self.get_logger().error(f'{learner.folder}: {error.strerror or error}',
+                                    throttle_duration_sec=5.0)
+        self._acknowledge(now)
+        self._publish_metrics()
+
+    def _publish_metrics(self) -> None:
+        learner = self._opened.learner
+        message = DiagnosticArray(status=[DiagnosticStatus(
+            name=f'{self.get_fully_qualified_name()}: metrics',
+            message=f'step {learner.position}',
+            values=[KeyValue(key=key, value=f'{value:g}')
+                    for key, value in learner.figures().items()])])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._metrics.publish(message)
+
+    def _close(self) -> None:
+        if self._opened is None:
+            return
+        learner = self._opened.learner
+        try:
+            self._acknowledge(0.0)
+            if learner.weights_due:
+                self._publish_weights()
+            learner.close()
+            self._report()
+        except Exception:
+            self.get_logger().fatal(traceback.format_exc())
+            self.exit_code = self.exit_code or 1
+        self._state = f'done: {learner.position} steps, {learner.folder}'
+        self._say(self._state)
+
+    def _report(self) -> None:
+        try:
+            self._say(f'report {write_finetune_report(self._opened.run.path)}')
+        except InputError as error:
+            self.get_logger().warning(f'without report.html: {error}')
+
+    def _describe(self):
+        """Return level, message and values for /diagnostics."""
+        problems = [self._trouble] if self._trouble else []
+        problems += [f"refused {count} of robot '{robot}': {reason}"
+                     for robot, (count, reason) in self._refused.items()]
+        values = {}
+        if self._opened is not None:
+            learner = self._opened.learner
+            values = {'steps': learner.position, 'on disk': learner.received,
+                      'behind': learner.behind, **learner.inbox.counts()}
+            problems += ['paused'] if learner.paused else []
+        level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
+        return level, '; '.join([self._state, *problems]), values
+
+
+def main(args=None) -> int:
+    """Run the node; return the exit code."""
+    os.nice(_NICE)
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - 1)))
+    return hosting.run('finetune_node', FinetuneNode, args)
