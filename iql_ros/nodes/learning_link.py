@@ -45,7 +45,8 @@ class LearningLink:
             mixed = np.random.SeedSequence([settings.seed, session])
             seed = int(mixed.generate_state(1, np.uint64)[0] % _NUMPY_SEED)
         limit = _limit(settings.exploration_limit, interface)
-        self._explorer = Explorer(policy, interface, settings.exploration_scale, limit, seed)
+        scale = settings.exploration_scale if settings.learner else 0.0
+        self._explorer = Explorer(policy, interface, scale, limit, seed)
         if settings.learner and not TOPIC_NAME.fullmatch(settings.learner):
             raise InputError(f"parameter 'learner': got '{settings.learner}'; expected a node's "
                              'name like finetune_node or /learner')
@@ -54,7 +55,8 @@ class LearningLink:
         self._changed = threading.Condition()
         self._sender = self._receiver = None
         self._episode, self._evaluation, self._acted_with = -1, False, 0
-        self._evaluations_left = settings.evaluation_episodes if settings.evaluate_every else 0
+        self._every = settings.evaluate_every if settings.learner else 0
+        self._evaluations_left = settings.evaluation_episodes if self._every else 0
         self._steps_since = 0           # the last evaluation
         self._waited = False
 
@@ -78,7 +80,7 @@ class LearningLink:
         """Take the newest weights, and decide whether this episode explores or is judged."""
         self._take_weights()
         self._episode += 1
-        every = self._settings.evaluate_every
+        every = self._every
         if every and not self._evaluations_left and self._steps_since >= every:
             self._evaluations_left = self._settings.evaluation_episodes
         self._evaluation = self._evaluations_left > 0
@@ -208,10 +210,9 @@ def load_driver(settings, interface: RobotInterface, log) -> Policy:
 
 def refuse_learning(settings) -> None:
     """Refuse, for a scripted driver, what only a policy can do."""
-    for name in ('learner', 'exploration_scale', 'evaluate_every'):
-        if getattr(settings, name):
-            raise InputError(f"parameter '{name}': got {getattr(settings, name)!r}; a scripted "
-                             'driver has no policy that could learn')
+    if settings.learner:
+        raise InputError(f"parameter 'learner': got '{settings.learner}'; a scripted driver has "
+                         'no policy that could learn')
 
 
 def _limit(text: str, interface: RobotInterface) -> Limit | None:

@@ -84,7 +84,8 @@ class Drive:
         config = tmp_path / 'robot.yaml'
         config.write_text(text.replace('max_age: 0.2', 'max_age: 0.4'))
         values = {'robot_config': str(config), 'checkpoint': str(CHECKPOINT), 'device': 'cpu',
-                  'learner': 'learner', **parameters}
+                  'learner': 'learner', 'exploration_scale': 0.0, 'evaluate_every': 0,
+                  **parameters}
         self.node = graph.add(PolicyNode(threading.Event(), overrides=[
             Parameter(name, value=value) for name, value in values.items()]))
         self.node.transitions = []

@@ -138,7 +138,7 @@ def lockstep(graph, done, **parameters):
         Parameter(name, value=value) for name, value in common.items()]))
     simulator.begin()
     values = {**common, 'checkpoint': str(CHECKPOINT), 'device': 'cpu', 'learner': 'learner',
-              **parameters}
+              'evaluate_every': 0, **parameters}
     return PolicyNode(done, overrides=[Parameter(name, value=value)
                                        for name, value in values.items()])
 
