@@ -14,7 +14,7 @@ DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 DIFFBOT = str(ROOT / 'config' / 'robots' / 'diffbot.yaml')
 HOPPER = str(ROOT / 'config' / 'robots' / 'hopper.yaml')
 LAUNCH_FILES = sorted(path.name for path in (ROOT / 'launch').glob('*.launch.py'))
-NODES = ('policy_node', 'sim_node', 'train_node')
+NODES = ('finetune_node', 'policy_node', 'sim_node', 'train_node')
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +43,9 @@ def test_without_arguments_every_node_and_file_named_exists(monkeypatch, file_na
         assert node['package'] == 'iql_ros'
         assert node['name'] == node['executable']
         assert (ROOT / 'iql_ros' / 'nodes' / f'{node["executable"]}.py').is_file()
-        paths = [*node['files'], *(value for value in node['values'].values()
-                                   if isinstance(value, str) and os.sep in value)]
+        paths = [*node['files'], *(value for name, value in node['values'].items()
+                                   if isinstance(value, str) and os.sep in value
+                                   and name not in ('env_id', 'environment'))]
         assert paths and [path for path in paths if not Path(path).exists()] == []
 
 
@@ -66,7 +67,8 @@ def test_launch_files_stay_short(file_name):
     assert len((ROOT / 'launch' / file_name).read_text().splitlines()) <= 60
 
 
-@pytest.mark.parametrize('file_name', ['deploy.launch.py', 'sim.launch.py'])
+@pytest.mark.parametrize('file_name',
+                         ['deploy.launch.py', 'finetune.launch.py', 'sim.launch.py'])
 def test_what_is_simulated_stays_in_its_namespace_and_on_this_machine(monkeypatch, file_name):
     for node in record(monkeypatch, file_name).nodes:
         assert node['namespace'] == 'sim'
@@ -160,3 +162,71 @@ def test_train_passes_on_how_many_updates_and_whether_to_resume(monkeypatch):
     assert node['values']['updates'] == 300 and node['values']['resume'] is True
     node, = record(monkeypatch, 'train.launch.py', dataset='mine/robot-v0').nodes
     assert not {'updates', 'resume'} & set(node['values'])  # as in params_file
+
+
+def test_finetune_goes_on_from_the_shipped_policy_and_recording_in_simulation(monkeypatch):
+    recording = record(monkeypatch, 'finetune.launch.py')
+    simulator, policy, learner = recording.nodes
+    assert [node['executable'] for node in recording.nodes] == [
+        'sim_node', 'policy_node', 'finetune_node']
+    shipped = {'checkpoint': str(ROOT / 'share' / 'diffbot.safetensors'),
+               'robot_config': DIFFBOT}
+    assert learner['values'] == {
+        **shipped, 'bag': str(ROOT / 'share' / 'diffbot_recording'),
+        'environment': 'iql_ros/DiffbotReal-v0'}
+    assert policy['values'] == {
+        **shipped, 'learner': 'finetune_node', 'evaluate_every': 0,
+        'autostart': True, 'lockstep': True, 'use_sim_time': True}
+    assert simulator['values'] == {
+        'robot_config': DIFFBOT, 'env_id': 'iql_ros/DiffbotReal-v0', 'lockstep': True,
+        'record': False}
+
+
+def test_finetune_hands_over_what_it_is_given(monkeypatch):
+    simulator, policy, learner = record(
+        monkeypatch, 'finetune.launch.py', robot_config=HOPPER, env='Hopper-v5', run='7',
+        checkpoint='/somewhere/hopper.safetensors', dataset='mujoco/hopper-v0', steps='300',
+        lockstep='false', record='true', device='cpu', params_file='/somewhere/mine.yaml').nodes
+    assert learner['values'] == {
+        'checkpoint': '/somewhere/hopper.safetensors', 'robot_config': HOPPER, 'run': '7',
+        'dataset': 'mujoco/hopper-v0', 'steps': 300, 'device': 'cpu',
+        'environment': 'Hopper-v5'}
+    assert policy['values']['lockstep'] is False and policy['values']['record'] is True
+    assert policy['values']['checkpoint'] == '/somewhere/hopper.safetensors'
+    assert (simulator['values']['env_id'], simulator['values']['record']) == ('Hopper-v5', False)
+    assert {tuple(node['files']) for node in (simulator, policy, learner)} == {
+        ('/somewhere/mine.yaml',)}
+
+
+def test_finetune_takes_the_data_of_a_checkpoint_that_is_not_the_shipped_one(monkeypatch):
+    learner = record(monkeypatch, 'finetune.launch.py', checkpoint='/somewhere/c').nodes[-1]
+    assert not {'bag', 'dataset'} & set(learner['values'])
+
+
+def test_finetune_on_a_real_robot_is_guarded_and_judged_by_the_robot_itself(monkeypatch):
+    policy, learner = record(
+        monkeypatch, 'finetune.launch.py', robot='real', robot_config=DIFFBOT, run='monday',
+        checkpoint='/somewhere/mine.safetensors').nodes
+    assert learner['values'] == {
+        'checkpoint': '/somewhere/mine.safetensors', 'robot_config': DIFFBOT, 'run': 'monday',
+        'guard': True}
+    assert 'evaluate_every' not in policy['values']  # as params_file says
+    assert policy['values']['autostart'] is False and policy['values']['lockstep'] is False
+    assert {(node['namespace'], *node['remappings']) for node in (policy, learner)} == {('',)}
+    assert os.environ[DISCOVERY] == 'as it was'
+
+
+@pytest.mark.parametrize('missing', ['robot_config', 'checkpoint', 'run'])
+def test_finetune_on_a_real_robot_must_be_told_everything(monkeypatch, missing):
+    given = {'robot_config': DIFFBOT, 'checkpoint': '/somewhere/mine.safetensors', 'run': 'one'}
+    given[missing] = ''
+    with pytest.raises(RuntimeError, match=f'robot:=real needs {missing}:='):
+        record(monkeypatch, 'finetune.launch.py', robot='real', **given)
+
+
+def test_a_fleets_policies_explore_for_one_learner_each_in_its_namespace(monkeypatch):
+    policy, = record(
+        monkeypatch, 'deploy.launch.py', robot='real', namespace='r1', robot_config=DIFFBOT,
+        learner='/finetune_node', checkpoint='/somewhere/mine.safetensors').nodes
+    assert policy['namespace'] == 'r1'
+    assert policy['values']['learner'] == '/finetune_node'
