@@ -41,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog='iql-ros', description='Learn robot controllers from recordings.')
     parser.add_argument('--version', action='version', version=f'iql-ros {__version__}')
     subparsers = parser.add_subparsers(metavar='COMMAND', required=True)
-    for add in (_add_convert, _add_inspect, _add_train, _add_evaluate, _add_benchmark, _add_demo):
+    for add in (_add_convert, _add_inspect, _add_train, _add_finetune, _add_evaluate,
+                _add_benchmark, _add_demo):
         add(subparsers)
     return parser
 
@@ -125,18 +126,42 @@ def _add_train(subparsers) -> None:
         '  iql-ros train --dataset hopper.hdf5 --config locomotion --set updates=100000\n'
         '  iql-ros train --resume --name hopper_iql')
     parser.add_argument('--dataset', metavar='ID|PATH', help='dataset (id, folder or HDF5 file)')
-    parser.add_argument('--config', metavar='YAML',
-                        help='settings: a file, or the name of a shipped one (default: robot)')
     parser.add_argument('--robot-config', metavar='YAML',
                         help='binds the policy to this robot (default: what the dataset says)')
-    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
-                        help='one setting, over those of --config; may be repeated')
-    parser.add_argument('--name', help="the run's folder in $IQL_RUNS (default ./runs); without "
-                                       'it, after the dataset and the algorithm')
-    parser.add_argument('--resume', action='store_true', help='go on where the run stopped')
+    _add_run_options(parser, 'the dataset and the algorithm')
     parser.add_argument('--env', metavar='ID', help='Gymnasium environment to evaluate in')
     _add_range_options(parser)
     _add_keys_option(parser)
+
+
+def _add_finetune(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'finetune', commands.finetune,
+        'Let a trained policy go on learning in an environment; Ctrl-C saves, --resume goes on.',
+        'iql-ros finetune runs/drive-v0_iql --env iql_ros/DiffbotReal-v0\n'
+        '  iql-ros finetune runs/mixed-v0_iql --env Hopper-v5 --config paper --set steps=30000\n'
+        '  iql-ros finetune --resume --name drive-v0_iql_finetuned')
+    parser.add_argument('checkpoint', nargs='?', metavar='CHECKPOINT',
+                        help="to begin with: a .safetensors file, or a run's folder (its newest)")
+    parser.add_argument('--env', metavar='ID', help='Gymnasium environment to act in')
+    parser.add_argument('--dataset', metavar='ID|PATH',
+                        help="offline data to learn from besides (default: the checkpoint's)")
+    parser.add_argument('--robot-config', metavar='YAML',
+                        help="this robot, its gate and its task (default: the checkpoint's)")
+    _add_run_options(parser, "the checkpoint's run")
+    parser.add_argument('--allow', action='append', default=[], choices=['task'], metavar='NAME',
+                        help='go on where something is refused: task (data or a checkpoint of '
+                             'another task)')
+
+
+def _add_run_options(parser, named_after: str) -> None:
+    parser.add_argument('--config', metavar='YAML',
+                        help='settings: a file, or the name of a shipped one (default: robot)')
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
+                        help='one setting, over those of --config; may be repeated')
+    parser.add_argument('--name', help="the run's folder in $IQL_RUNS (default ./runs); without "
+                                       f'it, after {named_after}')
+    parser.add_argument('--resume', action='store_true', help='go on where the run stopped')
 
 
 def _add_evaluate(subparsers) -> None:

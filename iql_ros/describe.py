@@ -82,9 +82,11 @@ def describe_checkpoint(path) -> str:
     from iql_ros.checkpoint import read_header
     header = read_header(path)
     rows = [('checkpoint', str(path))]
+    if header.get('online'):
+        rows.append(('fine-tuned', _fine_tuning(header)))
     rows += [(network, f'{count:,} values') for network, count in _network_sizes(path).items()]
     for key, value in header.items():
-        if key == 'robot_config':
+        if key in ('robot_config', 'online'):
             continue
         lines = [str(value)]
         if isinstance(value, dict):
@@ -95,6 +97,15 @@ def describe_checkpoint(path) -> str:
     else:
         rows.append(('robot', 'none: unbound (train --robot-config YAML binds it)'))
     return _lines(rows)
+
+
+def _fine_tuning(header: dict) -> str:
+    online = header['online']
+    first = online['first_step']
+    averaged = header['training']['actor_average']
+    return (f'on {online["position"]:,} transitions of its own, by {header["step"] - first:,} '
+            f'updates after {first:,} offline; acts by '
+            + ('an average of the actor' if averaged else 'the actor'))
 
 
 def _network_sizes(path) -> dict[str, int]:

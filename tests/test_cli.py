@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import yaml
 
 from iql_ros import cli
 from iql_ros.datasets import load_dataset
+from iql_ros.experience_log import read_experience
 from iql_ros.files import share_folder
 
 
@@ -54,6 +56,7 @@ def test_help_names_the_commands_and_each_help_has_an_example(capsys):
     for arguments, text in ((['--help'], 'evaluate'), (['convert', '--help'], 'example:'),
                             (['inspect', '--help'], 'example:'),
                             (['train', '--help'], 'example:'),
+                            (['finetune', '--help'], 'example:'),
                             (['evaluate', '--help'], 'example:')):
         with pytest.raises(SystemExit) as ended:
             cli.main(arguments)
@@ -114,6 +117,107 @@ def test_a_setting_of_the_config_file_gives_way_to_the_options(workplace):
                      '--set', 'seed=2']) == 0
     settings = yaml.safe_load((workplace / 'runs' / 'mine' / 'config.yaml').read_text())
     assert (settings['seed'], settings['algorithm'], settings['updates']) == (2, 'bc', 2)
+
+
+@pytest.fixture(scope='module')
+def trained_once(tmp_path_factory):
+    """Return a folder with a run `a_iql` of four updates."""
+    folder = tmp_path_factory.mktemp('trained')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv('IQL_RUNS', str(folder / 'runs'))
+        flat_file()
+        assert cli.main(['train', '--dataset', 'a.hdf5', '--set', 'updates=4',
+                         '--set', 'hidden_dims=[8, 8]', '--set', 'batch_size=8']) == 0
+    return folder
+
+
+@pytest.fixture
+def trained(workplace, trained_once):
+    """Leave that run behind."""
+    shutil.copytree(trained_once, workplace, symlinks=True, dirs_exist_ok=True)
+    return workplace
+
+
+FINETUNE = ['finetune', 'runs/a_iql', '--env', 'Pendulum-v1', '--config', 'paper',
+            '--set', 'evaluation_episodes=1']
+
+
+def test_a_run_is_finetuned_resumed_inspected_and_evaluated(trained, capsys):
+    assert cli.main([*FINETUNE, '--set', 'steps=30', '--set', 'actor_average=0.001']) == 0
+    assert re.search('fine-tuned: .*a_iql_finetuned, report: .*report.html',
+                     capsys.readouterr().out)
+    folder = trained / 'runs' / 'a_iql_finetuned'
+    settings = yaml.safe_load((folder / 'config.yaml').read_text())
+    assert settings['checkpoint'] == str(trained / 'runs/a_iql/checkpoints/step_4.safetensors')
+    assert (settings['steps'], settings['weights_at'], settings['environment']) == (
+        30, 'step', 'Pendulum-v1')
+    assert 'At the start, return was' in (folder / 'report.html').read_text()
+    assert len(read_experience(folder / 'experience.log')) == 30
+    for resume in (['finetune', '--name', 'a_iql_finetuned'], ['finetune', 'runs/a_iql']):
+        assert cli.main([*resume, '--resume']) == 0  # its own settings; it is done
+    assert len(read_experience(folder / 'experience.log')) == 30
+    capsys.readouterr()
+    assert cli.main(['inspect', 'runs/a_iql_finetuned']) == 0
+    assert ('on 30 transitions of its own, by 30 updates after 4 offline; acts by an average of '
+            'the actor') in capsys.readouterr().out
+    assert cli.main(['evaluate', 'runs/a_iql_finetuned', '--env', 'Pendulum-v1',
+                     '--episodes', '1']) == 0
+    assert capsys.readouterr().out.startswith('episode 0: return -')
+
+
+def test_finetuning_is_bound_to_the_robot_of_the_options_also_when_resumed(workplace, capsys):
+    robot = (share_folder() / 'config' / 'robots' / 'diffbot.yaml').read_text()
+    (workplace / 'robot.yaml').write_text(robot)
+    rng = np.random.default_rng(0)
+    flat_file(observations=rng.normal(size=(40, 6)),
+              actions=rng.uniform([-0.3, -1.5], [0.3, 1.5], (40, 2)))
+    assert cli.main(['train', '--dataset', 'a.hdf5', '--set', 'updates=4', '--action-low', '-0.3',
+                     '-1.5', '--action-high', '0.3', '1.5', '--set', 'hidden_dims=[8]']) == 0
+    finetune = ['finetune', 'runs/a_iql', '--env', 'iql_ros/Diffbot-v0', '--set', 'steps=20',
+                '--set', 'evaluation_episodes=1', '--name', 'mine']
+    assert cli.main([*finetune, '--robot-config', 'robot.yaml']) == 0
+    (workplace / 'robot.yaml').write_text(robot.replace('time_limit: 20.0', 'time_limit: 10.0'))
+    resume = ['finetune', '--resume', '--name', 'mine']
+    assert cli.main(resume) == 0
+    capsys.readouterr()
+    assert cli.main([*resume, '--robot-config', 'robot.yaml']) == 2
+    assert "'task' is" in capsys.readouterr().err
+
+
+BAD_FINETUNING = [
+    (['finetune'], 'CHECKPOINT is missing'),
+    (['finetune', '--resume'], 'CHECKPOINT is missing'),
+    (['finetune', 'absent', '--env', 'Pendulum-v1'], 'absent: cannot be read'),
+    (['finetune', 'runs/a_iql'], r'environment: got none; .*\(--env ID\)'),
+    (['finetune', 'runs/a_iql', '--env', 'Absent-v0'], 'Absent-v0'),
+    (['finetune', 'runs/a_iql', '--env', 'Hopper-v5'], 'observation values'),
+    (['finetune', 'runs/a_iql', '--resume'], 'nothing to resume'),
+    (['finetune', '--resume', '--name', 'a_iql'], "'a_iql' is one of `iql-ros train`"),
+    (['train', '--resume', '--name', 'tuned'], "'tuned' is one of `iql-ros finetune`"),
+    (['finetune', 'runs/a_iql', '--name', 'a_iql', '--env', 'Pendulum-v1'], 'exists already'),
+    ([*FINETUNE, '--set', 'stps=5'], "did you mean 'steps'"),
+    ([*FINETUNE, '--set', 'guard=2'], 'guard: got 2; expected bool'),
+    ([*FINETUNE, '--dataset', 'absent.hdf5'], 'absent.hdf5: no such file'),
+    ([*FINETUNE[:-4], '--config', 'papr'], "did you mean 'paper'"),
+    ([*FINETUNE, '--allow', 'everything'], "invalid choice: 'everything'"),
+]
+
+
+@pytest.mark.parametrize('arguments, message', BAD_FINETUNING,
+                         ids=[' '.join(arguments) for arguments, _ in BAD_FINETUNING])
+def test_bad_input_of_finetuning_ends_alike(trained, capsys, arguments, message):
+    (trained / 'runs' / 'tuned').mkdir()
+    (trained / 'runs' / 'tuned' / 'config.yaml').write_text('{checkpoint: a, dataset: null}')
+    before = files_in(trained)
+    capsys.readouterr()
+    try:
+        code = cli.main(arguments)
+    except SystemExit as ended:
+        code = ended.code
+    error = capsys.readouterr().err
+    assert code == 2 and re.search(message, error) and error.count('\n') == 1
+    assert files_in(trained) == before
 
 
 BAD_INPUTS = [
@@ -203,23 +307,43 @@ def test_a_reader_that_has_seen_enough_makes_no_noise(workplace):
     assert done.stderr == ''
 
 
-def test_ctrl_c_saves_and_ends_with_one_line(workplace):
-    flat_file()
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'iql_ros.cli', 'train', '--dataset', 'a.hdf5', '--name', 'long',
-         '--set', 'updates=1000000', '--set', 'log_every=50', '--set', 'hidden_dims=[8]'],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    metrics = workplace / 'runs' / 'long' / 'metrics.csv'
+def interrupted(arguments, metrics):
+    """Run a command until its run has written some rows, press Ctrl-C; return code and words."""
+    there = metrics.read_text().count('\n') if metrics.exists() else 0
+    process = subprocess.Popen([sys.executable, '-m', 'iql_ros.cli', *arguments],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not (metrics.exists() and metrics.read_text().count('\n') > 2):
+    while not (metrics.exists() and metrics.read_text().count('\n') > there + 2):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    return process.returncode, out, error
+
+
+def test_ctrl_c_saves_and_ends_with_one_line(workplace):
+    flat_file()
+    code, out, error = interrupted(
+        ['train', '--dataset', 'a.hdf5', '--name', 'long', '--set', 'updates=1000000',
+         '--set', 'log_every=50', '--set', 'hidden_dims=[8]'],
+        workplace / 'runs' / 'long' / 'metrics.csv')
+    assert code == 130
     assert error.splitlines()[-1] == 'iql-ros: interrupted' and 'Traceback' not in error
     assert '--resume' in out
     assert (workplace / 'runs' / 'long' / 'latest').exists()
+
+
+def test_ctrl_c_saves_finetuning_and_it_goes_on(trained):
+    folder = trained / 'runs' / 'a_iql_finetuned'
+    code, out, error = interrupted([*FINETUNE, '--set', 'steps=100000', '--set', 'log_every=20'],
+                                   folder / 'metrics.csv')
+    assert code == 130
+    assert error.splitlines()[-1] == 'iql-ros: interrupted' and 'Traceback' not in error
+    assert re.search('saved, --resume goes on with it: .*a_iql_finetuned, report: ', out)
+    stored = len(read_experience(folder / 'experience.log'))
+    code, out, error = interrupted(['finetune', '--resume', '--name', 'a_iql_finetuned'],
+                                   folder / 'metrics.csv')
+    assert code == 130 and len(read_experience(folder / 'experience.log')) > stored
 
 
 def test_a_bug_is_no_input_error(monkeypatch):
