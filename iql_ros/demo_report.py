@@ -12,16 +12,21 @@ _DRAWN = 24                          # paths a panel
 _COLOURS = {'approach': '#1f5fa8', 'dock': '#2c8a4b', 'wander': '#b8860b', 'blind': '#8b929c'}
 
 
-def write_demo_report(path: Path, outcomes, dataset, recording: dict, deployed) -> Path:
-    """Write the page for a list of demo.Outcome, IQL first, and return its path."""
+def write_demo_report(path: Path, outcomes, dataset, recording: dict, deployed,
+                      practice) -> Path:
+    """Write the page for a list of Outcome, IQL first, and a Practice; return its path."""
     sections = [
         report.section('What was asked', *_task()),
         report.section('Result', *_result(outcomes, dataset, deployed)),
         report.section('How they drive', _paths(outcomes, dataset, recording)),
+        report.section('It gets better by itself'
+                       if practice.after.share > practice.before.share else
+                       'It goes on learning by itself', *_practice(practice)),
         report.section('Training', _curves(outcomes)),
-        report.section('What to look at next', *_next(outcomes))]
+        report.section('What to look at next', *_next(outcomes, practice))]
     page = report.page('A robot learns to dock from recordings of which none shows it how',
-                       sections, 'iql-ros demo: recording, training, evaluation, deployment')
+                       sections, 'iql-ros demo: recording, training, evaluation, deployment, '
+                       'fine-tuning')
     write_atomic(path, page)
     return path
 
@@ -61,36 +66,47 @@ def _ticks(results) -> str:
 
 
 def _bars(outcomes, recorded: float) -> str:
-    figure, ax = report.new_figure(height=0.6 + 0.42 * (len(outcomes) + 1))
     rows = [('Recordings', recorded, report.DATA)]
     for outcome in outcomes:
-        share = np.mean([result.success for result in outcome.results])
-        rows.append((outcome.title, share,
+        rows.append((outcome.title, outcome.share,
                      report.POLICY if outcome is outcomes[0] else report.CLONING))
+    return report.figure_html(_bar_figure(rows), f'{len(outcomes[0].results)} start poses all '
+                              'over the arena, the same for every policy; the episodes of the '
+                              'recordings start where their drivers were asked to.')
+
+
+def _bar_figure(rows):
+    """Return a figure with a bar for every (name, share, colour), the first on top."""
+    figure, ax = report.new_figure(height=0.6 + 0.42 * len(rows))
     names, shares, colours = zip(*rows[::-1])
     bars = ax.barh(names, np.array(shares) * 100, color=colours, height=0.62)
     ax.bar_label(bars, fmt='%.0f %%', padding=4, fontsize=9)
     ax.set(xlim=(0, 109), xlabel='episodes that end docked [%]')
     ax.grid(axis='y', visible=False)
-    return report.figure_html(figure, f'{len(outcomes[0].results)} start poses all over the '
-                              'arena, the same for every policy; the episodes of the '
-                              'recordings start where their drivers were asked to.')
+    return figure
 
 
 def _paths(outcomes, dataset, recording: dict) -> str:
     panels = [('Recorded drivers', _recorded(dataset, recording))]
-    for outcome in [*outcomes[1:2], outcomes[0]]:
-        panels.append((outcome.title, [
-            (np.array(path), report.POLICY if result.success else '#c0392b')
-            for path, result in zip(outcome.paths[:_DRAWN], outcome.results)]))
-    figure, axes = report.new_figure(len(panels), height=3.2)
+    panels += [_driven(outcomes[1]), _driven(outcomes[0])]
+    return report.figure_html(
+        _paths_figure(panels), 'Paths seen from above; the green disc is the plate, a dot is '
+        'where a drive began. Left: the recordings, driving from afar (blue), docking (green), '
+        'wandering (ochre), blind (grey). Middle and right: cloning and IQL from the same start '
+        'poses, blue when they docked, red when they did not.')
+
+
+def _driven(outcome) -> tuple[str, list]:
+    return outcome.title, [
+        (np.array(path), report.POLICY if result.success else '#c0392b')
+        for path, result in zip(outcome.paths[:_DRAWN], outcome.results)]
+
+
+def _paths_figure(panels):
+    figure, axes = report.new_figure(len(panels), height=0.5 + 8.1 / len(panels))
     for ax, (title, paths) in zip(axes, panels):
         _draw(ax, title, paths)
-    return report.figure_html(
-        figure, 'Paths seen from above; the green disc is the plate, a dot is where a drive '
-        'began. Left: the recordings, driving from afar (blue), docking (green), wandering '
-        '(ochre), blind (grey). Middle and right: cloning and IQL from the same start poses, '
-        'blue when they docked, red when they did not.')
+    return figure
 
 
 def _recorded(dataset, recording: dict) -> list:
@@ -118,6 +134,41 @@ def _draw(ax, title: str, paths) -> None:
     ax.grid(visible=False)
 
 
+def _practice(practice) -> list[str]:
+    before, after = practice.before, practice.after
+    steps = report.read_metrics(practice.run / 'metrics.csv')['step'][-1]
+    return [report.paragraph(
+        'Then the policy met another robot, as it meets a real one after a simulation: one that '
+        'drives and turns slower than commanded, pulls to one side and acts a tick late. No '
+        'recording is of this robot, and nobody told the policy. It went on driving over ROS '
+        'topics, trying a little around what it would do, and a learner beside it learned from '
+        f'{steps:,.0f} of its steps ({steps / 5 / 60:.2g} minutes of a real robot) and from the '
+        'recordings together. After every drive it sent its weights.'), report.figure_html(
+        _bar_figure([('Before', before.share, report.DATA), ('After', after.share,
+                                                             report.POLICY)]),
+        f'The other robot, {len(before.results)} start poses, the same before and after '
+        'practising; none of them was practised from.'), report.figure_html(
+        _paths_figure([_driven(before), _driven(after)]), 'Its paths before and after, blue when '
+        'it docked, red when it did not.'), report.figure_html(
+        _practice_figure(practice), 'On the way: evaluations of a few episodes each from other '
+        'start poses, so that they jump by some points. Dashed: the first of them. What drives '
+        'the robot is an average of what has been learned, which moves more steadily than the '
+        'newest of it.')]
+
+
+def _practice_figure(practice):
+    metrics = report.read_metrics(practice.run / 'metrics.csv')
+    rates = 100 * metrics['evaluation/success_rate']
+    known = np.isfinite(rates)
+    figure, ax = report.new_figure(height=2.8)
+    ax.axhline(rates[known][0], color=report.DATA, linestyle='--', linewidth=1.3, label='Start')
+    ax.plot(metrics['step'][known], rates[known], marker='o', markersize=4, linewidth=2,
+            color=report.POLICY, label='Evaluations')
+    ax.set(xlabel='steps of practice', ylabel='docked [%]', ylim=(-3, 103))
+    report.figure_legend(figure)
+    return figure
+
+
 def _curves(outcomes) -> str:
     figure, ax = report.new_figure(height=2.8)
     dashes = iter(('-', ':'))
@@ -135,11 +186,13 @@ def _curves(outcomes) -> str:
                               'jump by some points; all three did the same number of updates.')
 
 
-def _next(outcomes) -> list[str]:
+def _next(outcomes, practice) -> list[str]:
     run = outcomes[0].run
     return [report.paragraph(
         f'Each run has its own report beside this one: {run.name}/report.html has the curves of '
-        'all losses and the settings. To try it on your own robot, let iql-ros inspect '
-        'BAG --write-robot robot.yaml begin its description, convert its bags (iql-ros convert), '
-        'train (iql-ros train) and deploy (policy_node): docs/how-to/own-robot.md. Success here '
-        'is success in this simulation: the gate clips and stops, but is not certified safety.')]
+        f'all losses and the settings, {practice.run.name}/report.html every episode of the '
+        'practice. To try it on your own robot, let iql-ros inspect BAG --write-robot robot.yaml '
+        'begin its description, convert its bags (iql-ros convert), train (iql-ros train) and '
+        'deploy (policy_node): docs/how-to/own-robot.md; then let it practise: '
+        'docs/tutorials/sim-to-real.md. Success here is success in this simulation: the gate '
+        'clips and stops, but is not certified safety.')]
