@@ -31,6 +31,10 @@ class ExperienceInbox:
         """Return the step of a session that is expected next: those before it are on disk."""
         return self._next.get((robot, session), 0)
 
+    def sessions(self) -> dict[str, int]:
+        """Return the newest session of every robot."""
+        return {robot: session for robot, session in self._next}  # a later one is newer
+
     def add(self, experience: Experience):
         """
         Put an experience into the log when it is its turn.

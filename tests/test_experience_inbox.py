@@ -55,6 +55,15 @@ def test_robots_and_sessions_are_told_apart(inbox, tmp_path):
     assert inbox.steps('/r2', 2) == 0
 
 
+def test_the_newest_session_of_every_robot_is_known_also_after_a_restart(inbox, tmp_path, said):
+    for robot, session in (('/r1', 9), ('/r2', 5), ('/r1', 2)):
+        inbox.add(experience(0, robot=robot, session=session))
+    inbox.add(experience(1, robot='/r1', session=9))      # late, of the session before
+    assert inbox.sessions() == {'/r1': 2, '/r2': 5}
+    inbox.close()
+    assert open_inbox(tmp_path, said).sessions() == {'/r1': 2, '/r2': 5}
+
+
 def test_a_session_that_is_older_than_the_learner_begins_with_what_is_still_kept(inbox, said):
     assert inbox.add(experience(41, oldest_step=40)) is None
     assert inbox.add(experience(40, oldest_step=40)) is not None

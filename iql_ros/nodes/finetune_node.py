@@ -9,6 +9,7 @@ import time
 import traceback
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Float64MultiArray, UInt64MultiArray, UInt8MultiArray
@@ -46,6 +47,7 @@ _WEIGHTS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                           durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _EXPERIENCE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _QUEUED = 1000       # messages that may wait; what comes beyond is sent again
+_HEARTBEAT = 1.0     # [s] between acknowledgements at least
 _IDLE = 0.05         # [s] how long the learner waits for experience before it looks around
 _ACKNOWLEDGE = 0.1   # [s] between acknowledgements while updates are owed
 _NICE = 10           # the learner never takes a core from control
@@ -82,6 +84,7 @@ class FinetuneNode(Node):
         self._worker = threading.Thread(target=self._run, name='learning')
         self._state, self._trouble, self._refused = 'reading the data', '', {}
         self._opened: Opened | None = None
+        self._said, self._said_lock = {}, threading.Lock()  # the last words to every robot
 
     def begin(self) -> None:
         """Listen to the robots and start the learner in its worker."""
@@ -98,6 +101,7 @@ class FinetuneNode(Node):
                 lambda message, robot=robot: self._on_experience(robot, message),
                 _EXPERIENCE_QOS)
         DiagnosticsPublisher(self, 'learner', '', self._describe)
+        self.create_timer(_HEARTBEAT, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.create_service(Trigger, '~/save_checkpoint', self._on_save)
         self.create_service(SetBool, '~/pause', self._on_pause)
         self._worker.start()
@@ -133,6 +137,10 @@ class FinetuneNode(Node):
         try:
             self._opened = self._open()
             self._format = ExperienceFormat(self._opened.interface, self._opened.task)
+            # a robot that waits for us may have nothing more to send
+            self._sessions.update({robot: session for robot, session
+                                   in self._opened.learner.inbox.sessions().items()
+                                   if robot in self._acknowledged})
             self._state = 'learning'
             self._learn()
         except InputError as error:
@@ -223,8 +231,16 @@ class FinetuneNode(Node):
     def _acknowledge(self, now: float) -> None:
         self._next_acknowledgement = now + _ACKNOWLEDGE
         for robot, session in self._sessions.items():
-            values = self._opened.learner.acknowledgement(robot, session)
-            self._acknowledged[robot].publish(UInt64MultiArray(data=list(values)))
+            values = list(self._opened.learner.acknowledgement(robot, session))
+            with self._said_lock:
+                self._said[robot] = values
+                self._acknowledged[robot].publish(UInt64MultiArray(data=values))
+
+    def _beat(self) -> None:
+        """Say what was said last: an evaluation or a report may take the worker a while."""
+        with self._said_lock:
+            for robot, values in self._said.items():
+                self._acknowledged[robot].publish(UInt64MultiArray(data=values))
 
     def _publish_weights(self) -> None:
         data = self._opened.learner.take_weights()

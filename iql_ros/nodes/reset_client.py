@@ -1,8 +1,11 @@
 """The client of a simulator's reset service, called from the control loop's thread."""
 
 import threading
+import time
 
 from std_srvs.srv import Trigger
+
+_LOOK = 0.1  # [s] how late a request to stop may be seen
 
 
 class ResetClient:
@@ -15,17 +18,13 @@ class ResetClient:
 
     def call(self, stopping: threading.Event) -> int | None:
         """Return the stamp [ns] of the new episode's first step; None when there is none."""
-        while not self._client.wait_for_service(self._timeout):
-            if stopping.is_set():
-                return None
-            self._node.log(f"waiting for service '{self._service}'")
+        if not self._wait(self._client.wait_for_service, stopping, 'service'):
+            return None
         answered = threading.Event()
         future = self._client.call_async(Trigger.Request())
         future.add_done_callback(lambda _: answered.set())
-        while not answered.wait(self._timeout):
-            if stopping.is_set():
-                return None
-            self._node.log(f"waiting for the answer of '{self._service}'")
+        if not self._wait(answered.wait, stopping, 'the answer of'):
+            return None
         response = future.result()
         if response.success and response.message.isdecimal():
             return int(response.message)
@@ -33,6 +32,17 @@ class ResetClient:
                        'stamp in nanoseconds')
         stopping.wait(1.0)
         return None
+
+    def _wait(self, ready, stopping: threading.Event, what: str) -> bool:
+        """Wait until `ready` (given a time [s]) says so; False when told to stop."""
+        said_at = time.monotonic()
+        while not stopping.is_set():
+            if ready(_LOOK):
+                return True
+            if time.monotonic() - said_at >= self._timeout:
+                said_at = time.monotonic()
+                self._node.log(f"waiting for {what} '{self._service}'")
+        return False
 
     def destroy(self) -> None:
         """Leave the host node as it was."""

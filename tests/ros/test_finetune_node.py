@@ -217,6 +217,17 @@ def test_a_learner_that_is_started_again_goes_on_with_everything(session):
     assert [step for *_, step in stored()] == list(range(17))
 
 
+def test_a_learner_that_is_started_again_speaks_first_to_a_robot_that_waits(session):
+    node, robot = session.learner(), session.robot()
+    robot.send(range(5))
+    session.wait_for(lambda: robot.steps == 5, what='the steps')
+    session.end(node)
+    robot.heard.clear()
+    session.learner()
+    session.wait_for(lambda: robot.heard and robot.heard[-1].updates == 5, what='word of it')
+    assert robot.heard[-1].steps == 5
+
+
 def test_a_second_learner_on_the_same_run_is_refused_on_one_line(session, capfd):
     session.learner()
     robot = session.robot()

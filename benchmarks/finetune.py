@@ -1,0 +1,164 @@
+"""
+What topics cost fine-tuning: steps without updates, and updates beside the experience.
+
+Steps over topics in lockstep are compared with the same in process; the learner's updates, with
+experience coming in, with those of offline training in a process of its own, in turns.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+from pathlib import Path
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from session import CHECKPOINT, ENVIRONMENT, prepare, ROBOT_CONFIG, Session
+import torch
+
+from iql_ros.checkpoint import config_of, read_header
+from iql_ros.experience_log import read_experience
+from iql_ros.finetune import finetune
+from iql_ros.finetune_settings import FinetuneSettings
+from iql_ros.train import train, TrainSettings
+
+_NEVER = 10**9
+_QUIET = {'evaluate_every': 0, 'checkpoint_every': _NEVER, 'evaluation_episodes': 1}
+_PER_STEP = 100                      # updates a transition: more than a learner can do
+_NICE = 10                           # as the learner's
+
+
+def steps_in_process(seconds: float, name: str, dataset: str) -> float:
+    """Return the steps a second of fine-tuning in process that learns nothing."""
+    stamps = []
+
+    def should_stop() -> bool:
+        stamps.append(time.perf_counter())
+        return stamps[-1] - stamps[0] > seconds
+
+    run = finetune(FinetuneSettings(
+        str(CHECKPOINT), name, dataset, steps=_NEVER, device='cpu', update_ratio=0.0,
+        environment=ENVIRONMENT, **_QUIET), robot_config=ROBOT_CONFIG.read_text(),
+        should_stop=should_stop)
+    return len(read_experience(run / 'experience.log')) / (stamps[-1] - stamps[0])
+
+
+def steps_over_topics(seconds: float, name: str, folder: Path) -> float:
+    """Return the steps a second over topics that reach the disk of a learner that only gathers."""
+    pause = threading.Event()
+    with Session(folder, name, {**_QUIET, 'steps': 0, 'update_ratio': 0.0}, lockstep=True,
+                 listen=False) as session:
+        log = session.run_folder / 'experience.log'
+        session.wait(lambda: log.exists() and len(read_experience(log)) > 50, 'experience')
+        begin, before = time.perf_counter(), len(read_experience(log))
+        pause.wait(seconds)
+        size, elapsed = log.stat().st_size, time.perf_counter() - begin
+        records = read_experience(log)
+        behind = (log.stat().st_size - size) // records.itemsize  # what came while it was read
+        return (len(records) - behind - before) / elapsed
+
+
+def updates_offline(seconds: float, dataset: str) -> float:
+    """Return the updates a second of offline training, in a process like the learner's."""
+    ended = subprocess.run([sys.executable, __file__, '--worker', dataset, '--seconds',
+                            str(seconds)], check=True, capture_output=True, text=True)
+    return float(ended.stdout.splitlines()[-1])
+
+
+def work(arguments) -> None:
+    """Train offline for a while and print the updates a second."""
+    os.nice(_NICE)
+    torch.set_num_threads(max(1, min(torch.get_num_threads(),
+                                     len(os.sched_getaffinity(0)) - 1)))
+    marks = []
+
+    def on_progress(step, metrics):
+        marks.append((step, time.perf_counter()))
+
+    config = config_of(read_header(CHECKPOINT), CHECKPOINT)
+    with tempfile.TemporaryDirectory() as runs:
+        os.environ['IQL_RUNS'] = runs
+        train(TrainSettings(arguments.worker, 'offline', updates=_NEVER, device='cpu',
+                            evaluate_every=_NEVER, checkpoint_every=_NEVER),
+              dataclasses.replace(config, actor_schedule='constant'), on_progress=on_progress,
+              should_stop=lambda: bool(marks) and (
+                  marks[-1][1] - marks[0][1] > arguments.seconds))
+    (first, begin), (last, end) = marks[0], marks[-1]
+    print((last - first) / (end - begin))
+
+
+def updates_of_learner(session: Session, seconds: float) -> float:
+    """Return the updates a second of a learner to which experience comes."""
+    listener = session.listener
+
+    def next_mark():
+        count = listener.count
+        session.wait(lambda: listener.count > count, 'an acknowledgement')
+        return listener.last.updates, time.perf_counter()
+
+    next_mark()
+    first, begin = next_mark()
+    while True:
+        last, end = next_mark()
+        if end - begin > seconds:
+            return (last - first) / (end - begin)
+
+
+def compare_updates(arguments, folder: Path) -> tuple[list[float], list[float]]:
+    """Return the updates a second of the learner and of offline training, a pair a round."""
+    settings = {**_QUIET, 'steps': 0, 'update_ratio': _PER_STEP}
+    learner, offline = [], []
+    with Session(folder, 'updates', settings, lockstep=False) as session:
+        session.wait(lambda: session.listener.updates > 0, 'the first update')
+        for _ in range(arguments.rounds):
+            learner.append(updates_of_learner(session, arguments.seconds))
+            session.signal('finetune_node', signal.SIGSTOP)  # robot and simulator go on
+            offline.append(updates_offline(arguments.seconds, prepare(folder)))
+            session.signal('finetune_node', signal.SIGCONT)
+    return learner, offline
+
+
+def compare_steps(arguments, folder: Path) -> tuple[list[float], list[float]]:
+    """Return the steps a second over topics and in process, a pair a round."""
+    topics, direct = [], []
+    for number in range(arguments.rounds):
+        direct.append(steps_in_process(arguments.seconds, f'direct_{number}', prepare(folder)))
+        topics.append(steps_over_topics(arguments.seconds, f'topics_{number}', folder))
+    return topics, direct
+
+
+def main(argv=None) -> None:
+    """Print and optionally write both ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--seconds', type=float, default=10.0, help='of each measurement')
+    parser.add_argument('--json', type=Path)
+    parser.add_argument('--worker', metavar='DATASET', help=argparse.SUPPRESS)
+    arguments = parser.parse_args(argv)
+    if arguments.worker:
+        work(arguments)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        steps = compare_steps(arguments, Path(folder))
+        updates = compare_updates(arguments, Path(folder))
+    figures = {}
+    for what, names, pairs in (('steps', ('over_topics', 'in_process'), steps),
+                               ('updates', ('learner', 'offline'), updates)):
+        ratios = [ours / theirs for ours, theirs in zip(*pairs)]
+        ours, theirs = (statistics.median(values) for values in pairs)
+        figures[what] = {f'{names[0]}_per_s': ours, f'{names[1]}_per_s': theirs,
+                         'ratio': statistics.median(ratios), 'ratios': ratios}
+        print(f'{what}: {names[0].replace("_", " ")} {ours:.0f}/s, '
+              f'{names[1].replace("_", " ")} {theirs:.0f}/s, ratio '
+              f'{statistics.median(ratios):.2f} (median of {len(ratios)} rounds)')
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,75 @@
+"""Tests for nodes/reset_client.py."""
+
+import threading
+
+import pytest
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from iql_ros.nodes.reset_client import ResetClient
+
+
+class Host(Node):
+    """Notes what is logged."""
+
+    def __init__(self):
+        super().__init__('host')
+        self.said = []
+
+    def log(self, text):
+        self.said.append(text)
+
+
+class Call:
+    """A call in a thread of its own."""
+
+    def __init__(self, client):
+        self.stopping, self.results = threading.Event(), []
+        self._thread = threading.Thread(
+            target=lambda: self.results.append(client.call(self.stopping)))
+        self._thread.start()
+
+    def wait(self):
+        self._thread.join(3.0)
+        return self.results
+
+
+def serve(graph, success, message):
+    """Serve reset_world with one answer."""
+    def answer(request, response):
+        response.success, response.message = success, message
+        return response
+    graph.add(Node('simulator')).create_service(Trigger, 'reset_world', answer)
+
+
+def test_the_answer_is_the_stamp_of_the_new_episodes_first_step(graph):
+    serve(graph, True, '1200000000')
+    host = graph.add(Host())
+    assert Call(ResetClient(host, 'reset_world', 5.0)).wait() == [1_200_000_000]
+    assert host.said == []
+
+
+@pytest.mark.parametrize('success, message', [(False, 'no'), (True, 'soon')])
+def test_an_answer_that_is_no_stamp_is_said(graph, wait_for, success, message):
+    serve(graph, success, message)
+    host = graph.add(Host())
+    call = Call(ResetClient(host, 'reset_world', 5.0))
+    wait_for(lambda: host.said, what='the log')
+    assert f"'reset_world' answered '{message}'; expected success and a stamp" in host.said[0]
+    call.stopping.set()
+    assert call.wait() == [None]
+
+
+def test_a_simulator_that_is_not_there_is_named_and_no_leaving_waits_for_it(graph, wait_for):
+    host = graph.add(Host())
+    call = Call(ResetClient(host, 'reset_world', 0.2))
+    wait_for(lambda: len(host.said) == 2, what='the log')
+    assert set(host.said) == {"waiting for service 'reset_world'"}
+    call.stopping.set()
+    assert call.wait() == [None]
+
+
+def test_leaving_does_not_wait_for_a_patient_time_limit(graph):
+    call = Call(ResetClient(graph.add(Host()), 'reset_world', 3600.0))
+    call.stopping.set()
+    assert call.wait() == [None]
