@@ -3,16 +3,14 @@
 import array
 import os
 from pathlib import Path
-import queue
 import threading
 import time
 import traceback
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from std_msgs.msg import Float64MultiArray, UInt64MultiArray, UInt8MultiArray
+from std_msgs.msg import UInt8MultiArray
 from std_srvs.srv import SetBool, Trigger
 import torch
 
@@ -23,6 +21,7 @@ from iql_ros.finetune import open_run, Opened, settings_from_mapping
 from iql_ros.finetune_report import write_finetune_report
 from iql_ros.nodes import hosting
 from iql_ros.nodes.diagnostics import DiagnosticsPublisher
+from iql_ros.nodes.experience_receiver import ExperienceReceiver
 from iql_ros.nodes.hosting import Parameter
 from iql_ros.robot_interface import parse_robot_interface
 from iql_ros.run_directory import RunDirectory
@@ -45,11 +44,7 @@ PARAMETERS = (
 )
 _WEIGHTS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                           durability=DurabilityPolicy.TRANSIENT_LOCAL)
-_EXPERIENCE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
-_QUEUED = 1000       # messages that may wait; what comes beyond is sent again
-_HEARTBEAT = 1.0     # [s] between acknowledgements at least
 _IDLE = 0.05         # [s] how long the learner waits for experience before it looks around
-_ACKNOWLEDGE = 0.1   # [s] between acknowledgements while updates are owed
 _NICE = 10           # the learner never takes a core from control
 
 
@@ -79,29 +74,16 @@ class FinetuneNode(Node):
             raise InputError("parameters 'dataset' and 'bag': got both; expected one of the two")
         self._done, self.exit_code = done, 0
         self._stop, self._save = threading.Event(), threading.Event()
-        self._messages = queue.Queue(_QUEUED)
         self._pause: bool | None = None
         self._worker = threading.Thread(target=self._run, name='learning')
-        self._state, self._trouble, self._refused = 'reading the data', '', {}
-        self._opened: Opened | None = None
-        self._said, self._said_lock = {}, threading.Lock()  # the last words to every robot
+        self._state, self._opened = 'reading the data', None
 
     def begin(self) -> None:
         """Listen to the robots and start the learner in its worker."""
         self._weights = self.create_publisher(UInt8MultiArray, '~/weights', _WEIGHTS_QOS)
         self._metrics = self.create_publisher(DiagnosticArray, '~/metrics', 10)
-        self._acknowledged, self._sessions = {}, {}
-        for name in self._settings.robots:
-            policy = f'{name}/policy_node' if name else 'policy_node'
-            robot = self.resolve_topic_name(policy).removesuffix('/policy_node')
-            self._acknowledged[robot] = self.create_publisher(
-                UInt64MultiArray, f'{policy}/acknowledged', 10)
-            self.create_subscription(
-                Float64MultiArray, f'{policy}/experience',
-                lambda message, robot=robot: self._on_experience(robot, message),
-                _EXPERIENCE_QOS)
+        self._receiver = ExperienceReceiver(self, self._settings.robots)
         DiagnosticsPublisher(self, 'learner', '', self._describe)
-        self.create_timer(_HEARTBEAT, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.create_service(Trigger, '~/save_checkpoint', self._on_save)
         self.create_service(SetBool, '~/pause', self._on_pause)
         self._worker.start()
@@ -113,12 +95,6 @@ class FinetuneNode(Node):
             self._worker.join()
 
     # Callbacks -----------------------------------------------------------------------------
-
-    def _on_experience(self, robot: str, message: Float64MultiArray) -> None:
-        try:
-            self._messages.put_nowait((robot, message))
-        except queue.Full:
-            pass  # it is not acknowledged, so it comes again
 
     def _on_save(self, request, response):
         response.success = self._opened is not None and self._worker.is_alive()
@@ -136,11 +112,8 @@ class FinetuneNode(Node):
     def _run(self) -> None:
         try:
             self._opened = self._open()
-            self._format = ExperienceFormat(self._opened.interface, self._opened.task)
-            # a robot that waits for us may have nothing more to send
-            self._sessions.update({robot: session for robot, session
-                                   in self._opened.learner.inbox.sessions().items()
-                                   if robot in self._acknowledged})
+            self._receiver.open(self._opened.learner, ExperienceFormat(
+                self._opened.interface, self._opened.task))
             self._state = 'learning'
             self._learn()
         except InputError as error:
@@ -183,72 +156,24 @@ class FinetuneNode(Node):
         self.get_logger().info(text)
 
     def _learn(self) -> None:
-        learner, self._next_look, self._next_acknowledgement = self._opened.learner, 0.0, 0.0
+        learner, self._next_look = self._opened.learner, 0.0
         while not (self._stop.is_set() or learner.done):
-            waiting = self._take_messages(wait=not learner.behind)
+            taken = self._receiver.take(0.0 if learner.behind else _IDLE)
             learned = learner.learn()
             if learner.weights_due:
                 self._publish_weights()
-            now = time.monotonic()
-            if (waiting or learned) and (not learner.behind
-                                         or now >= self._next_acknowledgement):
-                self._acknowledge(now)
-            if now >= self._next_look:
-                self._look_around(now)
-
-    def _take_messages(self, wait: bool) -> bool:
-        """Put what has come into the log; return whether there was something."""
-        taken = False
-        try:
-            message = self._messages.get(timeout=_IDLE) if wait else self._messages.get_nowait()
-            while True:
-                self._take(*message)
-                taken = True
-                message = self._messages.get_nowait()
-        except queue.Empty:
-            return taken
-
-    def _take(self, robot: str, message: Float64MultiArray) -> None:
-        labels = [(dim.label, dim.size) for dim in message.layout.dim]
-        try:
-            experience = self._format.decode(labels, message.data, robot)
-            self._sessions[robot] = experience.session
-            if self._opened.learner.add(experience):
-                self._trouble = ''
-        except InputError as error:
-            self._refuse(robot, str(error))
-        except OSError as error:
-            self._trouble = f'{error.strerror}: experience waits at its robots'
-            self.get_logger().error(f'{self._opened.run.path}: {self._trouble}',
-                                    throttle_duration_sec=5.0)
-
-    def _refuse(self, robot: str, reason: str) -> None:
-        count, last = self._refused.get(robot, (0, ''))
-        self._refused[robot] = count + 1, reason
-        if reason != last:
-            self.get_logger().error(f'refused: {reason}')
-
-    def _acknowledge(self, now: float) -> None:
-        self._next_acknowledgement = now + _ACKNOWLEDGE
-        for robot, session in self._sessions.items():
-            values = list(self._opened.learner.acknowledgement(robot, session))
-            with self._said_lock:
-                self._said[robot] = values
-                self._acknowledged[robot].publish(UInt64MultiArray(data=values))
-
-    def _beat(self) -> None:
-        """Say what was said last: an evaluation or a report may take the worker a while."""
-        with self._said_lock:
-            for robot, values in self._said.items():
-                self._acknowledged[robot].publish(UInt64MultiArray(data=values))
+            if taken or learned:
+                self._receiver.acknowledge()
+            if time.monotonic() >= self._next_look:
+                self._look_around()
 
     def _publish_weights(self) -> None:
         data = self._opened.learner.take_weights()
         self._weights.publish(UInt8MultiArray(data=array.array('B', data)))
 
-    def _look_around(self, now: float) -> None:
+    def _look_around(self) -> None:
         """Do what is done once a second."""
-        learner, self._next_look = self._opened.learner, now + 1.0
+        learner, self._next_look = self._opened.learner, time.monotonic() + 1.0
         if self._pause is not None and learner.paused != self._pause:
             learner.paused = self._pause
             self._say('paused: experience is stored, nothing is learned' if self._pause
@@ -262,7 +187,7 @@ class FinetuneNode(Node):
         except OSError as error:
             self.get_logger().error(f'{learner.folder}: {error.strerror or error}',
                                     throttle_duration_sec=5.0)
-        self._acknowledge(now)
+        self._receiver.acknowledge(now=True)
         self._publish_metrics()
 
     def _publish_metrics(self) -> None:
@@ -280,7 +205,7 @@ class FinetuneNode(Node):
             return
         learner = self._opened.learner
         try:
-            self._acknowledge(0.0)
+            self._receiver.acknowledge(now=True)
             if learner.weights_due:
                 self._publish_weights()
             learner.close()
@@ -299,9 +224,7 @@ class FinetuneNode(Node):
 
     def _describe(self):
         """Return level, message and values for /diagnostics."""
-        problems = [self._trouble] if self._trouble else []
-        problems += [f"refused {count} of robot '{robot}': {reason}"
-                     for robot, (count, reason) in self._refused.items()]
+        problems = self._receiver.remarks()
         values = {}
         if self._opened is not None:
             learner = self._opened.learner

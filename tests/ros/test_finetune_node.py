@@ -179,7 +179,7 @@ def test_unfit_experience_is_refused_by_name_counted_and_the_next_is_taken(
     node = session.learner()
     other = session.robot(text=TEXT.replace(old, new, 1))
     other.send([0, 0], change=change)
-    session.wait_for(lambda: node._refused.get('', [0])[0] == 2, what='the refusals')
+    session.wait_for(lambda: node._receiver.refused.get('', [0])[0] == 2, what='the refusals')
     level, text, _ = node._describe()
     assert level == DiagnosticStatus.WARN and '\n' not in text
     assert "refused 2 of robot '': " in text and message in text
