@@ -51,8 +51,8 @@ class AveragedAgent:
         return metrics
 
     def load_average(self, tensors: dict) -> None:
-        """Take the average from a checkpoint's tensors."""
-        if self.average is not None:
+        """Take the average from a checkpoint's tensors, where they hold one."""
+        if self.average is not None and any(name.startswith(AVERAGE) for name in tensors):
             _copy(self.average.state_dict(), tensors, AVERAGE)
 
     def actor_state(self) -> dict[str, torch.Tensor]:

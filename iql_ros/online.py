@@ -251,7 +251,8 @@ class OnlineLearner:
 
     def _load_checkpoint(self) -> None:
         path = self._run.latest()
-        if path is None:
+        if path is None:  # the checkpoint to begin with may have been fine-tuned before
+            self._averaged.load_average(read_file(self._settings.checkpoint)[1])
             return
         header, tensors = read_file(path)
         online = header['online']

@@ -199,6 +199,16 @@ def test_the_checkpoint_of_a_run_acts_by_what_was_sent():
     assert not np.array_equal(ours, learner._agent.act(observation))
 
 
+def test_a_run_that_begins_where_another_ended_begins_with_what_acted_there():
+    first = live(start(), range(20))
+    first.close()
+    second = start(name='next', checkpoint='runs/run/latest')
+    for ours, theirs in ((first.acting, second.acting),
+                         (first._agent.actor, second._agent.actor)):
+        for name, tensor in ours.state_dict().items():
+            assert torch.equal(tensor, theirs.state_dict()[name]), name
+
+
 def test_weights_are_due_at_the_start_and_at_the_ends_of_episodes():
     learner, due = start(), []
     for step in range(20):
