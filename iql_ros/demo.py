@@ -39,7 +39,7 @@ class Size:
 
 
 FULL = Size(updates=None, starts=100, episodes=20, time_limit=300.0,
-            practice={'steps': 12_000}, practice_limit=900.0)
+            practice={'steps': 12_000, 'evaluation_episodes': 50}, practice_limit=900.0)
 SMOKE = Size(updates=300, starts=5, episodes=2, time_limit=60.0,
              practice={'steps': 150, 'log_every': 50, 'evaluate_every': 50,
                        'evaluation_episodes': 2}, practice_limit=120.0)

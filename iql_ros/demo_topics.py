@@ -16,7 +16,6 @@ from iql_ros.simulation import node_command, simulation_environment
 
 REAL = 'iql_ros/DiffbotReal-v0'  # slower, with a pull to one side and a delay
 _PRACTICE_SEED = 20_000      # of its start poses, which are not those that it is judged by
-_LEARNER_TIMEOUT = 60.0      # [s] the learner may take for an evaluation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +76,7 @@ def practise(policy: Outcome, interface, robot_config: Path, settings: dict, sta
     _run_nodes({
         'sim_node': {**common, 'env_id': REAL},
         'policy_node': {**common, **begun_with, 'learner': 'finetune_node',
-                        'evaluate_every': 0, 'learner_timeout': _LEARNER_TIMEOUT},
+                        'evaluate_every': 0},
         'finetune_node': {**begun_with, 'robot_config': robot_config, 'config': config,
                           'run': run.name, 'environment': REAL, 'seed': seed}}, time_limit)
     return Practice(run, before, judge('After', run, REAL, starts, interface))
