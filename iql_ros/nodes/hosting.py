@@ -9,10 +9,11 @@ import types
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
 from iql_ros.files import InputError
+from iql_ros.nodes.executor import MessageExecutor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _init(args) -> None:
 @contextlib.contextmanager
 def _spinning(node, done: threading.Event):
     """Spin a node in a thread; whatever happens, no callback runs once this is over."""
-    executor = SingleThreadedExecutor()
+    executor = MessageExecutor()
     executor.add_node(node)
     thread = threading.Thread(target=_spin, args=(executor, done), daemon=True)
     thread.start()

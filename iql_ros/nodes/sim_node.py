@@ -67,7 +67,7 @@ class SimNode(Node):
         self._task = Task(self._interface)
         self._env = self._make_env(self._interface)
         self._lockstep = self._settings.lockstep
-        self._index, self._resets, self._dropped = 0, 0, 0
+        self._index, self._resets, self._dropped, self._looked_at = 0, 0, 0, 0
         self._paused = self._lockstep
         self._commands = StepAssembler([stream.topic for stream in self._interface.action])
         self._action = np.zeros(self._interface.action_dim)
@@ -147,8 +147,7 @@ class SimNode(Node):
         self.create_service(SetBool, '~/set_pause', self._on_set_pause)
         steady = RosClock(clock_type=ClockType.STEADY_TIME)
         if self._lockstep:
-            self._watch = self.create_timer(self._settings.lockstep_timeout, self._say_waiting,
-                                            clock=steady)
+            self.create_timer(self._settings.lockstep_timeout, self._say_waiting, clock=steady)
         else:
             self._step_ns //= self._frames
             self.create_timer(self._step_ns / _SECOND, self._on_timer, clock=steady)
@@ -206,8 +205,6 @@ class SimNode(Node):
         observation, reward, terminated, _, _ = self._env.step(
             np.asarray(action, self._env.action_space.dtype))
         self._index += 1
-        if self._lockstep:
-            self._watch.reset()
         self._publish_step(observation, reward, terminated)
 
     def _on_timer(self) -> None:
@@ -243,6 +240,9 @@ class SimNode(Node):
         return response
 
     def _say_waiting(self) -> None:
+        moved, self._looked_at = self._index != self._looked_at, self._index
+        if moved:
+            return
         waiting = 'a reset' if self._paused else ', '.join(self._commands.missing(self._stamp_ns))
         self.get_logger().warning(f'waiting for {waiting}; {self._dropped} commands dropped')
 

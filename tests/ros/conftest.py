@@ -9,6 +9,8 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy')
 
+from iql_ros.nodes.executor import MessageExecutor  # noqa: E402
+
 os.environ['ROS_DOMAIN_ID'] = str(10 + os.getpid() % 90)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
@@ -17,7 +19,7 @@ class Graph:
     """A context with an executor that spins the nodes that are added."""
 
     def __init__(self):
-        self._executor = rclpy.executors.SingleThreadedExecutor()
+        self._executor = MessageExecutor()
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
         self._thread.start()
         self.nodes = []
