@@ -213,7 +213,8 @@ class FinetuneNode(Node):
         except Exception:
             self.get_logger().fatal(traceback.format_exc())
             self.exit_code = self.exit_code or 1
-        self._state = f'done: {learner.position} steps, {learner.folder}'
+        how = 'done' if learner.done else 'stopped, the same line goes on'
+        self._state = f'{how}: {learner.position} steps, {learner.folder}'
         self._say(self._state)
 
     def _report(self) -> None:
