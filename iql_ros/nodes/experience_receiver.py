@@ -16,6 +16,7 @@ _EXPERIENCE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _QUEUED = 1000       # messages that may wait; what comes beyond is sent again
 _HEARTBEAT = 1.0     # [s] between acknowledgements at least
 _ACKNOWLEDGE = 0.1   # [s] between acknowledgements while updates are owed
+_TOGETHER = 0.01     # [s] between them otherwise, but at once at an episode's end
 
 
 class ExperienceReceiver:
@@ -30,7 +31,8 @@ class ExperienceReceiver:
         self._node, self._messages = node, queue.Queue(_QUEUED)
         self._publishers, self._sessions, self.refused = {}, {}, {}
         self._said, self._lock = {}, threading.Lock()  # the last words to every robot
-        self._next = 0.0
+        self._said_at, self._ended = 0.0, False
+        self.owes = False                # a robot has not been told of its last steps
         self.trouble = ''                # why the disk takes nothing
         for name in robots:
             policy = f'{name}/policy_node' if name else 'policy_node'
@@ -75,6 +77,8 @@ class ExperienceReceiver:
             self._sessions[robot] = experience.session
             if self._learner.add(experience):
                 self.trouble = ''
+                step = experience.transition
+                self._ended = self._ended or step.terminated or step.truncated
         except InputError as error:
             self._refuse(robot, str(error))
         except OSError as error:
@@ -89,11 +93,14 @@ class ExperienceReceiver:
             self._node.get_logger().error(f'refused: {reason}')
 
     def acknowledge(self, now: bool = False) -> None:
-        """Tell every robot where it stands; while updates are owed, only now and then."""
-        time_now = time.monotonic()
-        if not now and self._learner.behind and time_now < self._next:
+        """Tell every robot where it stands, but in between, only now and then."""
+        behind = self._learner.behind
+        wait = _ACKNOWLEDGE if behind else 0.0 if self._ended else _TOGETHER
+        if not now and time.monotonic() < self._said_at + wait:
+            self.owes = True
             return
-        self._next = time_now + _ACKNOWLEDGE
+        self._said_at, self.owes = time.monotonic(), False
+        self._ended = self._ended and behind > 0
         for robot, session in self._sessions.items():
             values = list(self._learner.acknowledgement(robot, session))
             with self._lock:

@@ -45,6 +45,7 @@ PARAMETERS = (
 _WEIGHTS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                           durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _IDLE = 0.05         # [s] how long the learner waits for experience before it looks around
+_SOON = 0.01         # [s] the same when an acknowledgement is owed
 _NICE = 10           # the learner never takes a core from control
 
 
@@ -158,11 +159,12 @@ class FinetuneNode(Node):
     def _learn(self) -> None:
         learner, self._next_look = self._opened.learner, 0.0
         while not (self._stop.is_set() or learner.done):
-            taken = self._receiver.take(0.0 if learner.behind else _IDLE)
+            idle = _SOON if self._receiver.owes else _IDLE
+            taken = self._receiver.take(0.0 if learner.behind else idle)
             learned = learner.learn()
             if learner.weights_due:
                 self._publish_weights()
-            if taken or learned:
+            if taken or learned or self._receiver.owes:
                 self._receiver.acknowledge()
             if time.monotonic() >= self._next_look:
                 self._look_around()
