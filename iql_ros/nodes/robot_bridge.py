@@ -106,7 +106,7 @@ class RobotBridge:
         with self.arrival:
             self.clock_ns = stamp
             self._steps.put(len(self._sources), None, stamp)
-            self.arrival.notify_all()
+            self._notify()
 
     def _on_message(self, index: int, message) -> None:
         _, _, decode, stream = self._sources[index]
@@ -129,6 +129,11 @@ class RobotBridge:
                 self.buffer.push(index, stamp, value)
             else:  # inactive: nobody samples, for hours perhaps
                 self.buffer.replace(index, stamp, value)
+            self._notify()
+
+    def _notify(self) -> None:
+        # a lockstep loop can do nothing with half a step: waking it would only cost
+        if not self._lockstep or not self.missing(None):
             self.arrival.notify_all()
 
     def _stamp(self, message, stream) -> int | None:
