@@ -132,10 +132,9 @@ def _offline_data(settings: FinetuneSettings, header: dict) -> Dataset:
         dataset = load_dataset(name, tuple(known['observation_keys']), known['action_low'],
                                known['action_high'])
     except InputError as error:
-        if settings.dataset:
-            raise
-        raise InputError(f"{settings.checkpoint} was trained on '{name}': {error}; name the "
-                         'offline data (dataset)') from None
+        whose = 'given' if settings.dataset else "the checkpoint's own; dataset names another"
+        raise InputError(f"offline data '{name}' ({whose}) for {settings.checkpoint}: "
+                         f'{error}') from None
     for what, theirs, ours in (
             ('observation', dataset.observations.shape[1], header['observation_dim']),
             ('action', dataset.actions.shape[1], header['action_dim'])):
@@ -180,7 +179,7 @@ def finetune(settings: FinetuneSettings, *, robot_config: str | None = None,
                       env=make_env(settings.environment))
     learner = opened.learner
     env = make_env(settings.environment)
-    progress = Progress(learner.position, settings.steps, hidden=False)
+    progress = Progress(learner.position, settings.steps, hidden=False, unit='steps')
     try:
         with first_interrupt() as interrupted:
             _drive(opened, settings, env, progress,

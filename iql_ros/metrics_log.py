@@ -63,13 +63,13 @@ def _tensorboard(folder: Path, step: int):
 
 
 class Progress:
-    """Updates a second, losses and time left: a bar on a terminal, else a line a logged step."""
+    """Steps a second, losses and time left: a bar on a terminal, else a line a logged step."""
 
-    def __init__(self, step: int, total: int, hidden: bool):
-        """Start at a step; `hidden` shows what is said and no progress."""
+    def __init__(self, step: int, total: int, hidden: bool, unit: str = 'updates'):
+        """Start at a step of `total` (0: without end); `hidden` shows only what is said."""
         self._total, self._first, self._start = total, step, time.monotonic()
-        self._hidden = hidden
-        self._bar = _bar(step, total) if sys.stderr.isatty() and not hidden else None
+        self._hidden, self._unit = hidden, unit
+        self._bar = _bar(step, total, unit) if sys.stderr.isatty() and not hidden else None
 
     def update(self, step: int, metrics: dict, logged: bool) -> None:
         """Show a step."""
@@ -80,9 +80,13 @@ class Progress:
             self._bar.update(step - self._bar.n)
         elif logged and not self._hidden:
             rate = (step - self._first) / max(time.monotonic() - self._start, 1e-9)
-            words = ', '.join(f'{name} {value}' for name, value in losses.items())
-            print(f'{step}/{self._total} updates, {rate:.0f}/s, loss: {words}, '
-                  f'{(self._total - step) / rate:.0f} s left', flush=True)
+            words = [f'{step}/{self._total} {self._unit}' if self._total else
+                     f'{step} {self._unit}', f'{rate:.0f}/s']
+            if losses:
+                words.append('loss: ' + ', '.join(' '.join(item) for item in losses.items()))
+            if self._total:
+                words.append(f'{(self._total - step) / rate:.0f} s left')
+            print(', '.join(words), flush=True)
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
@@ -97,9 +101,9 @@ class Progress:
             self._bar.close()
 
 
-def _bar(step: int, total: int):
+def _bar(step: int, total: int, unit: str):
     try:
         from tqdm import tqdm
     except ImportError:
         return None
-    return tqdm(initial=step, total=total, unit=' updates', dynamic_ncols=True)
+    return tqdm(initial=step, total=total or None, unit=f' {unit}', dynamic_ncols=True)

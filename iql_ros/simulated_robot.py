@@ -1,7 +1,5 @@
 """An environment driven in process as a policy node drives it over topics in lockstep."""
 
-import dataclasses
-
 import numpy as np
 import yaml
 
@@ -104,5 +102,5 @@ class SimulatedRobot:
             success = bool(self._is_success)
         step = self._step
         self._step += 1
-        return Experience(dataclasses.replace(result.transition), '', self._session, step, step,
-                          self._episode, 0, success=success)
+        return Experience(result.transition, '', self._session, step, step, self._episode, 0,
+                          success=success)

@@ -25,6 +25,7 @@ from iql_ros.nodes.experience_receiver import ExperienceReceiver
 from iql_ros.nodes.hosting import Parameter
 from iql_ros.robot_interface import parse_robot_interface
 from iql_ros.run_directory import RunDirectory
+from iql_ros.streams import TOPIC_NAME
 
 PARAMETERS = (
     Parameter('checkpoint', '', 'checkpoint file to begin with'),
@@ -73,6 +74,10 @@ class FinetuneNode(Node):
                                  + ('a checkpoint file' if name == 'checkpoint' else 'a name'))
         if self._settings.dataset and self._settings.bag:
             raise InputError("parameters 'dataset' and 'bag': got both; expected one of the two")
+        for name in filter(None, self._settings.robots):
+            if not TOPIC_NAME.fullmatch(name):
+                raise InputError(f"parameter 'robots': got '{name}'; expected namespaces like r1 "
+                                 'or /r1')
         self._done, self.exit_code = done, 0
         self._stop, self._save = threading.Event(), threading.Event()
         self._pause: bool | None = None

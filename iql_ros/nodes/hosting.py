@@ -55,7 +55,10 @@ def values(node, table: tuple[Parameter, ...]) -> types.SimpleNamespace:
         InputError: for a value that is none of the choices.
 
     """
-    found = {row.name: node.get_parameter(row.name).value for row in table}
+    try:
+        found = {row.name: node.get_parameter(row.name).value for row in table}
+    except rclpy.exceptions.ParameterUninitializedException as error:  # [] is of no type
+        raise InputError(f'parameter without a value: {error}') from None
     for row in table:
         if row.choices and found[row.name] not in row.choices:
             raise InputError(f"parameter '{row.name}': got '{found[row.name]}'; allowed: "

@@ -26,8 +26,8 @@ class LearningLink:
     """
     What ties a policy to its learner; not a Node.
 
-    Without a learner, it may still explore. Nothing here ever stops the control loop: a learner
-    that is slow, dead, or sends something unfit is named in `describe`.
+    Without a learner the mean action is taken. Nothing here ever stops the control loop: a
+    learner that is slow, dead, or sends something unfit is named in `describe`.
     """
 
     def __init__(self, node, settings, interface: RobotInterface, task: Task, policy):

@@ -312,6 +312,7 @@ def test_two_robots_of_one_session_are_told_apart_and_one_that_restarts_disturbs
     ({'checkpoint': ''}, "parameter 'checkpoint' is empty; expected a checkpoint file"),
     ({'run': ''}, "parameter 'run' is empty"),
     ({'bag': 'somewhere'}, "parameters 'dataset' and 'bag': got both"),
+    ({'robots': ['a b']}, "parameter 'robots': got 'a b'; expected namespaces"),
 ])
 def test_parameters_that_cannot_be_are_refused_at_once(session, changes, message):
     with pytest.raises(InputError, match=message):
