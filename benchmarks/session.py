@@ -189,8 +189,8 @@ class Listener(Node):
 
     def _on_experience(self, message) -> None:
         labels = [(dim.label, dim.size) for dim in message.layout.dim]
-        experience = self._format.decode(labels, message.data, f'/{NAMESPACE}')
-        self.sent[experience.session] = max(self.sent[experience.session], experience.step + 1)
+        newest = self._format.decode(labels, message.data, f'/{NAMESPACE}')[-1]
+        self.sent[newest.session] = max(self.sent[newest.session], newest.step + 1)
 
     def _on_clock(self, message) -> None:
         self._clocks.append((message.clock.sec * 10**9 + message.clock.nanosec,

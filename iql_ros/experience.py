@@ -1,4 +1,4 @@
-"""Transitions on their way from a robot to its learner, as labelled vectors of numbers."""
+"""Transitions on their way from a robot to its learner, as labelled rows of numbers."""
 
 import dataclasses
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from iql_ros.robot_interface import RobotInterface
 from iql_ros.task import Task
 from iql_ros.transitions import Transition
 
-SCHEMA = 1
+SCHEMA = 2
 _SECOND = 1_000_000_000              # [ns]
 _FLAGS = ('terminated', 'truncated', 'intervention', 'evaluation')
 _COUNTS = ('episode', 'step', 'oldest_step', 'weights_version', 'sec', 'nanosec')
@@ -45,7 +45,12 @@ class Acknowledgement(NamedTuple):
 
 
 class ExperienceFormat:
-    """The vector of an Experience: float64, labelled, for one robot interface and task."""
+    """
+    The numbers of a message: a row a step, float64, labelled, for one robot interface and task.
+
+    Steps that follow each other closely share a message: what a message costs hardly depends on
+    its size.
+    """
 
     def __init__(self, interface: RobotInterface, task: Task):
         """Take what gives the numbers their meaning."""
@@ -72,7 +77,7 @@ class ExperienceFormat:
         return [(first, size), *others]
 
     def encode(self, experience: Experience) -> np.ndarray:
-        """Return the vector (size,) float64 of an experience."""
+        """Return the row (size,) float64 of an experience."""
         step = experience.transition
         success = -1 if experience.success is None else int(experience.success)
         sec, nanosec = divmod(step.tick_ns, _SECOND)
@@ -81,13 +86,19 @@ class ExperienceFormat:
             experience.evaluation, success, experience.episode, experience.step,
             experience.oldest_step, experience.weights_version, sec, nanosec]]).astype(np.float64)
 
-    def decode(self, labels: list[tuple[str, int]], data, robot: str) -> Experience:
+    def join(self, rows, oldest_step: int) -> np.ndarray:
+        """Return the numbers (steps * size,) of a message; `oldest_step` is kept now."""
+        numbers = np.stack(rows)
+        numbers[:, self._slices['oldest_step']] = oldest_step
+        return numbers.ravel()
+
+    def decode(self, labels: list[tuple[str, int]], data, robot: str) -> list[Experience]:
         """
-        Return the experience of a message.
+        Return the experience of a message, a step at least.
 
         Args:
-            labels: (label, size) of its dimensions.
-            data: (size,) numbers.
+            labels: (label, size) of a row's dimensions.
+            data: (steps * size,) numbers.
             robot: Namespace of the robot that it came from.
 
         Raises:
@@ -97,15 +108,16 @@ class ExperienceFormat:
         """
         where = f"experience of robot '{robot}'"
         session = self._session(labels, where)
-        vector = np.asarray(data, np.float64)
-        if vector.shape != (self.size,) or [size for _, size in labels] != [
+        numbers = np.asarray(data, np.float64)
+        if not numbers.size or numbers.size % self.size or [size for _, size in labels] != [
                 *self._sizes.values()]:
-            raise InputError(f'{where}: got {vector.size} values in dimensions '
-                             f'{[size for _, size in labels]}; expected {self.size} in '
+            raise InputError(f'{where}: got {numbers.size} values in dimensions '
+                             f'{[size for _, size in labels]}; expected {self.size} a step in '
                              f'{[*self._sizes.values()]}')
-        if not np.isfinite(vector).all():
-            raise InputError(f'{where}: {self._name_of(vector)} is NaN or infinite')
-        return self._build(vector, robot, session, where)
+        rows = numbers.reshape(-1, self.size)
+        for row in rows[~np.isfinite(rows).all(axis=1)]:
+            raise InputError(f'{where}: {self._name_of(row)} is NaN or infinite')
+        return [self._build(row, robot, session, where) for row in rows]
 
     def _session(self, labels, where: str) -> int:
         """Return the session of the first label once everything else in it agrees."""
@@ -123,13 +135,13 @@ class ExperienceFormat:
         self._known_label, self._known_session = label, int(said['session'])
         return self._known_session
 
-    def _name_of(self, vector) -> str:
-        index = int(np.flatnonzero(~np.isfinite(vector))[0])
+    def _name_of(self, row) -> str:
+        index = int(np.flatnonzero(~np.isfinite(row))[0])
         return next(f'{name}[{index - part.start}]' for name, part in self._slices.items()
                     if part.start <= index < part.stop)
 
-    def _build(self, vector, robot: str, session: int, where: str) -> Experience:
-        part = {name: vector[place] for name, place in self._slices.items()}
+    def _build(self, row, robot: str, session: int, where: str) -> Experience:
+        part = {name: row[place] for name, place in self._slices.items()}
         action = part['action']
         outside = (action < self._low) | (action > self._high)
         if outside.any():

@@ -16,14 +16,15 @@ FORM = ExperienceFormat(INTERFACE, TASK)
 
 def send(sent, form=FORM, ours=FORM, **parts):
     """Return what is decoded of an experience whose numbers are changed on the way."""
-    vector = form.encode(sent)
+    numbers = form.join([form.encode(sent)], sent.oldest_step)
     for name, value in parts.items():
         begin = 0
         for label, size in form.labels(sent.session):
             if label.split(';')[0] == name:
-                vector[begin:begin + size] = value
+                numbers[begin:begin + size] = value
             begin += size
-    return ours.decode(form.labels(sent.session), vector, sent.robot)
+    came, = ours.decode(form.labels(sent.session), numbers, sent.robot)
+    return came
 
 
 def values_of(sent):
@@ -44,11 +45,27 @@ def test_an_experience_comes_out_as_it_went_in_to_the_bit(sent):
         assert np.array_equal(came[name], value) and type(came[name]) is type(value), name
 
 
+def test_steps_that_share_a_message_come_out_in_order_and_say_what_is_kept_now():
+    sent = [experience(step) for step in (4, 5, 6)]
+    numbers = FORM.join([FORM.encode(each) for each in sent], oldest_step=3)
+    came = FORM.decode(FORM.labels(7), numbers, '')
+    assert [(each.step, each.oldest_step) for each in came] == [(4, 3), (5, 3), (6, 3)]
+    for ours, theirs in zip(sent, came):
+        np.testing.assert_array_equal(theirs.transition.observation, ours.transition.observation)
+
+
+def test_a_message_with_one_number_that_cannot_be_is_refused_whole():
+    numbers = FORM.join([FORM.encode(experience(step)) for step in (4, 5, 6)], oldest_step=4)
+    numbers[2 * FORM.size] = np.nan
+    with pytest.raises(InputError, match=r'observation\[0\] is NaN'):
+        FORM.decode(FORM.labels(7), numbers, '')
+
+
 def test_every_dimension_is_labelled_and_the_first_says_whose_numbers_they_are():
     labels = FORM.labels(7)
     assert sum(size for _, size in labels) == FORM.size == len(FORM.encode(experience(0)))
     said = dict(part.split('=') for part in labels[0][0].split(';')[1:])
-    assert said == {'schema': '1', 'robot': 'diffbot', 'session': '7',
+    assert said == {'schema': '2', 'robot': 'diffbot', 'session': '7',
                     'contract': INTERFACE.contract_hash[:16], 'task': TASK.task_hash[:16]}
     assert [label for label, _ in labels][1:6] == ['action', 'next_observation', 'reward',
                                                    'terminated', 'truncated']
@@ -95,13 +112,14 @@ def test_what_a_gate_rounds_beyond_the_range_passes():
 
 
 @pytest.mark.parametrize('labels, count, message', [
-    ([], FORM.size, "schema is None; this learner has '1'"),
+    ([], FORM.size, "schema is None; this learner has '2'"),
     ([('observation', 6)], FORM.size, 'schema is None'),
-    ([(FORM.labels(7)[0][0].replace('schema=1', 'schema=2'), 6)], FORM.size,
-     "schema is '2'; this learner has '1'"),
+    ([(FORM.labels(7)[0][0].replace('schema=2', 'schema=3'), 6)], FORM.size,
+     "schema is '3'; this learner has '2'"),
     ([(FORM.labels(7)[0][0].replace('session=7', 'session=x'), 6)], FORM.size,
      "session is 'x'; expected a number"),
     (FORM.labels(7), FORM.size - 1, f'got {FORM.size - 1} values .*expected {FORM.size}'),
+    (FORM.labels(7), 0, 'got 0 values'),
     (FORM.labels(7)[:-1], FORM.size, f'got {FORM.size} values in dimensions'),
 ])
 def test_messages_of_another_form_are_refused(labels, count, message):

@@ -73,12 +73,12 @@ class ExperienceReceiver:
     def _take(self, robot: str, message: Float64MultiArray) -> None:
         labels = [(dim.label, dim.size) for dim in message.layout.dim]
         try:
-            experience = self._form.decode(labels, message.data, robot)
-            self._sessions[robot] = experience.session
-            if self._learner.add(experience):
-                self.trouble = ''
-                step = experience.transition
-                self._ended = self._ended or step.terminated or step.truncated
+            for experience in self._form.decode(labels, message.data, robot):
+                self._sessions[robot] = experience.session
+                if self._learner.add(experience):
+                    self.trouble = ''
+                    step = experience.transition
+                    self._ended = self._ended or step.terminated or step.truncated
         except InputError as error:
             self._refuse(robot, str(error))
         except OSError as error:

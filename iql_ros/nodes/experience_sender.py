@@ -4,9 +4,11 @@ import array
 import collections
 import dataclasses
 import itertools
+import math
 import threading
 import time
 
+import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import (
@@ -17,9 +19,17 @@ from iql_ros.experience import Acknowledgement, Experience, ExperienceFormat
 # Keep all would let a subscriber that hangs block the control loop.
 _EXPERIENCE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _ACKNOWLEDGED_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_TOGETHER = 0.01        # [s] what is made in that time is sent together
 _AGAIN_AFTER = 1.0      # [s]
-_AGAIN_AT_ONCE = 50     # messages
+_AGAIN_AT_ONCE = 50     # steps a message
 _NAMED_FOR = 5.0        # [s] diagnostics speak of what was ignored
+
+
+@dataclasses.dataclass
+class _Kept:
+    step: int
+    row: np.ndarray                  # as it is sent
+    sent_at: float                   # [s] last; before, when it was made
 
 
 class ExperienceSender:
@@ -39,7 +49,8 @@ class ExperienceSender:
         self._layout = MultiArrayLayout(dim=[
             MultiArrayDimension(label=label, size=size, stride=size)
             for label, size in form.labels(session)])
-        self._kept = collections.deque()        # [Experience, when it was sent last]
+        self._kept = collections.deque()        # _Kept, by step
+        self._unsent, self._sent_at = [], -math.inf
         self._next_step = 0
         self.run: int | None = None             # of the learner that is followed
         self.acknowledgement: Acknowledgement | None = None
@@ -75,25 +86,37 @@ class ExperienceSender:
 
     def send(self, transition, episode: int, weights_version: int, evaluation: bool,
              success: bool | None) -> None:
-        """Publish the next step of the session, and keep it."""
-        now = time.monotonic()
+        """Keep the next step of the session, and send it: soon, or now with an episode's last."""
         with self._changed:
             if len(self._kept) >= self._history:
                 self._kept.popleft()
                 self.lost += 1
-            self._kept.append([Experience(
+            row = self._form.encode(Experience(
                 transition, self._robot, self.session, self._next_step, 0, episode,
-                weights_version, evaluation, success), now])
+                weights_version, evaluation, success))
+            now = time.monotonic()
+            self._kept.append(_Kept(self._next_step, row, now))
+            self._unsent.append(self._kept[-1])
             self._next_step += 1
             self.heard_at = self.heard_at or now
-            self._publish(self._kept[-1])
+            if (transition.terminated or transition.truncated or now >= self._sent_at + _TOGETHER
+                    or len(self._unsent) >= self._history):
+                self._publish(self._unsent)
 
-    def _publish(self, kept) -> None:
-        kept[1] = time.monotonic()
-        vector = self._form.encode(dataclasses.replace(
-            kept[0], oldest_step=self._kept[0][0].step))
+    def hurry(self) -> None:
+        """Send what waits to be sent with later steps."""
+        with self._changed:
+            if self._unsent:
+                self._publish(self._unsent)
+
+    def _publish(self, steps: list[_Kept]) -> None:
+        now = self._sent_at = time.monotonic()
+        numbers = self._form.join([kept.row for kept in steps], self._kept[0].step)
+        for kept in steps:
+            kept.sent_at = now
+        self._unsent = [kept for kept in self._unsent if kept.step > steps[-1].step]
         self._publisher.publish(Float64MultiArray(
-            layout=self._layout, data=array.array('d', vector.tobytes())))
+            layout=self._layout, data=array.array('d', numbers.tobytes())))
 
     def _on_acknowledged(self, message: UInt64MultiArray) -> None:
         with self._changed:
@@ -113,7 +136,7 @@ class ExperienceSender:
                              'made')
                 return
             self.run, self.acknowledgement, self.heard_at = said.run, said, time.monotonic()
-            while self._kept and self._kept[0][0].step < said.steps:
+            while self._kept and self._kept[0].step < said.steps:
                 self._kept.popleft()
             self._changed.notify_all()
         self._send_again()
@@ -133,12 +156,10 @@ class ExperienceSender:
             return
         with self._changed:
             until = time.monotonic() - _AGAIN_AFTER
-            due = list(itertools.islice((kept for kept in self._kept if kept[1] <= until),
+            due = list(itertools.islice((kept for kept in self._kept if kept.sent_at <= until),
                                         _AGAIN_AT_ONCE))
-        for kept in due:
-            with self._changed:
-                if self._kept and self._kept[0][0].step <= kept[0].step:
-                    self._publish(kept)
+            if due:
+                self._publish(due)
 
     def destroy(self) -> None:
         """Leave the host node as it was."""

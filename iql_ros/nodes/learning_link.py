@@ -115,6 +115,7 @@ class LearningLink:
         """
         if self._sender is None:
             return
+        self._sender.hurry()
         started = said_at = time.monotonic()
         weights_since = None
         while not stopping.is_set():
@@ -154,6 +155,7 @@ class LearningLink:
     def flush(self, timeout: float) -> None:
         """Give a learner that listens some time [s] to acknowledge what is left."""
         if self._sender and self._sender.heard:
+            self._sender.hurry()
             with self._changed:
                 self._changed.wait_for(lambda: not self._sender.unacknowledged, timeout)
 

@@ -50,9 +50,9 @@ class Learner(Node):
 
     def _on_experience(self, message):
         labels = [(dim.label, dim.size) for dim in message.layout.dim]
-        experience = self._form.decode(labels, message.data, '')
-        self.received.append(experience.step)
-        self.experiences[experience.step] = experience
+        for experience in self._form.decode(labels, message.data, ''):
+            self.received.append(experience.step)
+            self.experiences[experience.step] = experience
         self.session = int(labels[0][0].split('session=')[1])
         if self.answers:
             self.acknowledge()

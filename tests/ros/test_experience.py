@@ -5,13 +5,18 @@ import threading
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 import pytest
+from rclpy.node import Node
 from rclpy.parameter import Parameter
-from std_msgs.msg import UInt64MultiArray
+from std_msgs.msg import Float64MultiArray, UInt64MultiArray
 
+from iql_ros.experience import ExperienceFormat
+from iql_ros.nodes import experience_sender
+from iql_ros.nodes.experience_sender import ExperienceSender
 from iql_ros.nodes.policy_node import PolicyNode
 from iql_ros.nodes.sim_node import SimNode
 from tests.ros.learner import (
     CHECKPOINT, DIFFBOT, Drive, Learner, OTHER_RUN, RUN, SIMULATED, weights_message)
+from tests.small_run import experience, INTERFACE, TASK
 
 
 def test_every_transition_arrives_as_it_was_and_is_forgotten_once_acknowledged(
@@ -34,6 +39,32 @@ def test_every_transition_arrives_as_it_was_and_is_forgotten_once_acknowledged(
     last = next(each for each in got.values() if each.transition.terminated)
     assert last.success is True and last.episode == 0 and not last.evaluation
     assert got[0].success is None and got[0].weights_version == 0
+
+
+def test_steps_close_together_share_a_message_and_an_episodes_last_does_not_wait(
+        graph, wait_for, monkeypatch):
+    monkeypatch.setattr(experience_sender, '_TOGETHER', 1e9)
+    robot, learner, got = graph.add(Node('policy_node')), graph.add(Node('learner')), []
+    form = ExperienceFormat(INTERFACE, TASK)
+    sender = ExperienceSender(robot, form, session=7, history=4, changed=threading.Condition())
+    learner.create_subscription(Float64MultiArray, 'policy_node/experience', lambda message: (
+        got.append([each.step for each in form.decode(form.labels(7), message.data, '')])), 10)
+    wait_for(lambda: sender.heard, what='the learner')
+
+    def send(*steps, **changes):
+        for step in steps:
+            sender.send(experience(step, **changes).transition, 0, 0, False, None)
+
+    send(0)                                   # nothing has been sent for long
+    send(1, 2)
+    send(3, truncated=True)
+    wait_for(lambda: got == [[0], [1, 2, 3]], what='the end of the episode')
+    send(4, 5, 6, 7, 8)                       # more than are kept
+    wait_for(lambda: got[2:] == [[4, 5, 6, 7]], what='as many as are kept')
+    sender.hurry()
+    sender.hurry()
+    wait_for(lambda: got[3:] == [[8]], what='what was left')
+    assert sender.unacknowledged == 4 and sender.lost == 5
 
 
 def test_what_was_lost_on_the_way_is_sent_again(graph, wait_for, tmp_path):

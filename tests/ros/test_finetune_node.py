@@ -163,13 +163,13 @@ def nan(labels, vector):
 
 
 def newer(labels, vector):
-    return [(labels[0][0].replace('schema=1', 'schema=2'), 6), *labels[1:]], vector
+    return [(labels[0][0].replace('schema=2', 'schema=3'), 6), *labels[1:]], vector
 
 
 @pytest.mark.parametrize('old, new, change, message', [
     ('velocity]', 'position]', None, 'contract is '),
     ('time_limit: 20.0', 'time_limit: 30.0', None, 'task is '),
-    ('', '', newer, "schema is '2'; this learner has '1'"),
+    ('', '', newer, "schema is '3'; this learner has '2'"),
     ('', '', nan, 'observation[3] is NaN or infinite'),
     ('', '', lambda labels, vector: (labels, vector[:-1]), 'expected '),
     ('', '', lambda labels, vector: ([], vector[:0]), 'schema is None'),
