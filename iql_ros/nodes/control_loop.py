@@ -98,8 +98,7 @@ class ControlLoop:
         """End the loop: the stop is sent last."""
         self.stopping.set()
         self.wake()
-        with self._bridge.arrival:
-            self._bridge.arrival.notify_all()
+        self._bridge.wake()
         with self._lock:
             self._send(self._runner.gate.stop, self._stop_stamp_ns())
             self._left = True
@@ -203,15 +202,12 @@ class LockstepLoop(ControlLoop):
                 self._answer(*step)
 
     def _wait_step(self, stamp_ns: int | None):
-        with self._bridge.arrival:
-            complete = self._bridge.arrival.wait_for(
-                lambda: self.stopping.is_set() or not self._bridge.missing(stamp_ns),
-                timeout=self._timeout)
-            if self.stopping.is_set():
-                return None
-            self.waiting_for = self._bridge.missing(stamp_ns)
-            if complete:
-                return self._bridge.step()
+        complete = self._bridge.wait_step(stamp_ns, self._timeout, self.stopping)
+        if self.stopping.is_set():
+            return None
+        self.waiting_for = self._bridge.missing(stamp_ns)
+        if complete:
+            return self._bridge.step()
         self._host.log(f'waiting for {", ".join(self.waiting_for)}')
         return None
 
@@ -230,5 +226,4 @@ class LockstepLoop(ControlLoop):
         self._report(result, stamp_ns)
 
     def _stop_stamp_ns(self) -> int:
-        with self._bridge.arrival:
-            return self._bridge.clock_ns or 0
+        return self._bridge.step_ns()

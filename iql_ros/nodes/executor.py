@@ -7,6 +7,8 @@ from rclpy.executors import (
     ExternalShutdownException, ShutdownException, SingleThreadedExecutor, TimeoutException)
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
+from iql_ros.nodes.message_waiter import MessageWaiter
+
 _FOREVER = -1  # [ns]
 _PRIVATE = ('_guard', '_is_shutdown', '_sigint_gc', '_tasks')
 
@@ -64,7 +66,8 @@ class _Waiting:
 
     def __init__(self, nodes, guards, context, held: contextlib.ExitStack):
         entities = {  # in the order in which a wait set counts them
-            'subscription': [entity for node in nodes for entity in node.subscriptions],
+            'subscription': [entity for node in nodes for entity in node.subscriptions
+                             if not isinstance(entity.callback_group, MessageWaiter)],
             'guard_condition': guards + [entity for node in nodes for entity in node.guards],
             'timer': [entity for node in nodes for entity in node.timers],
             'client': [entity for node in nodes for entity in node.clients],

@@ -69,6 +69,8 @@ class Interventions:
         """Return what the operator wants (action_dim,), NaN where they have no say; None: none."""
         with self._lock:
             newest = list(self._newest)
+        if not any(newest):
+            return None
         parts = [said[1] if said and 0 <= now_ns - said[0] <= self._timeout_ns
                  else np.full(stream.dim, np.nan) for stream, said in zip(self._streams, newest)]
         action = np.concatenate(parts)

@@ -52,21 +52,21 @@ class RealTimeLoop(ControlLoop):
 
     def _reset_when_complete(self, tick_ns: int) -> int:
         """Return the index of the new episode's first tick, 0 when there is none yet."""
-        with self._bridge.arrival:
+        with self._bridge.lock:
             self.waiting_for = self._bridge.buffer.stale(tick_ns)
         if self.waiting_for:
             return 0
         stamp_ns = self._host.call_reset(self.stopping)
         if stamp_ns is None:
             return 0
-        with self._bridge.arrival:
+        with self._bridge.lock:
             self._bridge.take_task_samples()
         if not self._tripped():
             self._begin(stamp_ns)
         return self._interface.tick_index(stamp_ns - 1) + 1
 
     def _tick(self, tick_ns: int) -> None:
-        with self._bridge.arrival:
+        with self._bridge.lock:
             observation, self._sampled_ns = self._bridge.buffer.sample(tick_ns), tick_ns
             stale = self._bridge.buffer.stale(tick_ns)
             samples = self._bridge.take_task_samples()
@@ -168,7 +168,7 @@ class RealTimeLoop(ControlLoop):
         late = (settled_ns - next_ns) * 1e-9
         if late > min(self._interface.period_ns * 1e-9, _LATE):
             return f'a tick is {late:.3f} s late'
-        with self._bridge.arrival:
+        with self._bridge.lock:
             stale = self._bridge.buffer.stale(max(settled_ns, self._sampled_ns))
         return f'stream too old: {", ".join(stale)}' if stale else None
 

@@ -4,6 +4,7 @@ import collections
 import functools
 import importlib
 import threading
+import time
 
 import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -12,6 +13,7 @@ from rosgraph_msgs.msg import Clock
 from iql_ros import message_fields
 from iql_ros.files import InputError
 from iql_ros.nodes.lockstep import StepAssembler
+from iql_ros.nodes.message_waiter import MessageWaiter
 from iql_ros.robot_interface import ObservationBuffer, RobotInterface
 from iql_ros.task import Task
 
@@ -57,10 +59,10 @@ class RobotBridge:
     """
     The robot's topics as vectors; not a Node.
 
-    In real time samples go into an ObservationBuffer; in lockstep into a StepAssembler, one of
-    every stream and the clock. `tap(topic, message, stamp_ns)` sees what goes either way, by the
-    topic's full name and with the time that counts; in lockstep, messages without a header come
-    once their step is complete.
+    In real time an executor puts samples into an ObservationBuffer; in lockstep `wait_step` puts
+    them into a StepAssembler, one of every stream and the clock. `tap(topic, message, stamp_ns)`
+    sees what goes either way, by the topic's full name and with the time that counts; in
+    lockstep, messages without a header come once their step is complete.
     """
 
     def __init__(self, node, interface: RobotInterface, task: Task, lockstep: bool,
@@ -70,7 +72,7 @@ class RobotBridge:
         self._on_fault = on_fault or (lambda text: None)
         self._tap = tap or (lambda topic, message, stamp_ns: None)
         self._publishers = []
-        self.arrival = threading.Condition()
+        self.lock = threading.Lock()         # of what has come
         self.buffer = ObservationBuffer(interface)
         self._sources = [(stream.topic, stream.type, stream.decode, stream)
                          for stream in interface.observation]
@@ -91,22 +93,24 @@ class RobotBridge:
 
     def _subscribe(self) -> None:
         self._subscriptions = []
+        self._waiter = MessageWaiter(self._node) if self._lockstep else None
         for index, (topic, type_name, _, stream) in enumerate(self._sources):
             qos = LOCKSTEP_QOS if stream is None else stream_qos(stream, self._lockstep)
             if stream is None and not self._lockstep:
                 qos = QoSProfile(depth=100)
             self._subscriptions.append(self._node.create_subscription(
-                message_class(type_name), topic, functools.partial(self._on_message, index), qos))
+                message_class(type_name), topic, functools.partial(self._on_message, index), qos,
+                callback_group=self._waiter))
         if self._lockstep:
             self._subscriptions.append(self._node.create_subscription(
-                Clock, '/clock', self._on_clock, LOCKSTEP_QOS))
+                Clock, '/clock', self._on_clock, LOCKSTEP_QOS, callback_group=self._waiter))
+            for subscription in self._subscriptions:
+                self._waiter.add(subscription)
 
     def _on_clock(self, message: Clock) -> None:
         stamp = message.clock.sec * 1_000_000_000 + message.clock.nanosec
-        with self.arrival:
-            self.clock_ns = stamp
-            self._steps.put(len(self._sources), None, stamp)
-            self._notify()
+        self.clock_ns = stamp
+        self._steps.put(len(self._sources), None, stamp)
 
     def _on_message(self, index: int, message) -> None:
         _, _, decode, stream = self._sources[index]
@@ -116,7 +120,7 @@ class RobotBridge:
         except InputError as error:
             self._on_fault(str(error))
             return
-        with self.arrival:
+        with self.lock:
             if stamp is None:
                 self._without_stamp[index] = message
             else:
@@ -129,12 +133,6 @@ class RobotBridge:
                 self.buffer.push(index, stamp, value)
             else:  # inactive: nobody samples, for hours perhaps
                 self.buffer.replace(index, stamp, value)
-            self._notify()
-
-    def _notify(self) -> None:
-        # a lockstep loop can do nothing with half a step: waking it would only cost
-        if not self._lockstep or not self.missing(None):
-            self.arrival.notify_all()
 
     def _stamp(self, message, stream) -> int | None:
         if hasattr(message, 'header') and (stream is None or stream.stamp == 'header'):
@@ -145,14 +143,37 @@ class RobotBridge:
         """Return the stamp [ns] of the newest lockstep step, 0 before the first."""
         return self.clock_ns or 0
 
+    def wait_step(self, stamp_ns: int | None, timeout: float, stopping: threading.Event) -> bool:
+        """
+        Take messages until a lockstep step is complete; say whether it is.
+
+        Args:
+            stamp_ns: Of the step [ns]; None: any.
+            timeout: How long to wait [s].
+            stopping: Set, and followed by `wake`, it ends the wait.
+
+        """
+        end = time.monotonic() + timeout
+        while self.missing(stamp_ns) and not stopping.is_set():
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            self._waiter.wait(left)
+        return not stopping.is_set()
+
+    def wake(self) -> None:
+        """Let `wait_step` look whether it is to stop, from any thread."""
+        if self._waiter:
+            self._waiter.wake()
+
     def missing(self, stamp_ns: int | None) -> list[str]:
-        """Return whom a lockstep run waits for; hold `arrival`."""
+        """Return whom a lockstep run waits for."""
         expected = self.clock_ns if stamp_ns is None else stamp_ns
         names = self._steps.missing(expected)
         return names or (['/clock'] if self.clock_ns != expected else [])
 
     def step(self) -> tuple[int, np.ndarray, dict]:
-        """Return the complete step: stamp [ns], observation, task samples; hold `arrival`."""
+        """Return the complete step: stamp [ns], observation, task samples."""
         values = self._steps.values()
         for index, message in self._without_stamp.items():
             self._tap(self._full_names[index], message, self.clock_ns)
@@ -164,9 +185,8 @@ class RobotBridge:
 
     def next_step(self) -> None:
         """Begin to wait for the next lockstep step; call it before the answer is sent."""
-        with self.arrival:
-            self._steps.clear()
-            self._without_stamp = {}
+        self._steps.clear()
+        self._without_stamp = {}
 
     @property
     def types(self) -> list[str]:
@@ -175,7 +195,7 @@ class RobotBridge:
             stream.type for stream in self._interface.action]
 
     def take_task_samples(self) -> list[tuple[int, int, float]]:
-        """Return the reward and terminated samples since the last call; hold `arrival`."""
+        """Return the reward and terminated samples since the last call; hold `lock`."""
         samples = list(self._task_samples)
         self._task_samples.clear()
         return samples

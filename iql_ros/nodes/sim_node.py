@@ -170,16 +170,13 @@ class SimNode(Node):
         for publisher, message in (
                 (self._reward_publisher, Float64(data=float(reward))),
                 (self._terminated_publisher, Bool(data=bool(terminated))), *messages):
-            self._record(publisher.topic_name, message)
+            if self._recorder:
+                self._recorder.add(publisher.topic_name, message, stamp_ns)
             publisher.publish(message)
         if self._lockstep or self._settings.publish_clock:
             clock = Clock()
             clock.clock.sec, clock.clock.nanosec = divmod(stamp_ns, _SECOND)
             self._clock_publisher.publish(clock)
-
-    def _record(self, topic: str, message) -> None:
-        if self._recorder:
-            self._recorder.add(topic, message, self._stamp_ns)
 
     def _on_command(self, index: int, message) -> None:
         stream = self._interface.action[index]
@@ -193,7 +190,8 @@ class SimNode(Node):
         if self._paused or late:
             self._dropped += 1
             return
-        self._record(self.resolve_topic_name(stream.topic), message)
+        if self._recorder:
+            self._recorder.add(self.resolve_topic_name(stream.topic), message, self._stamp_ns)
         self._commands.put(index, stamp_ns, vector)
         if self._lockstep and not self._commands.missing(self._stamp_ns):
             self._step(np.concatenate(self._commands.values()))

@@ -1,0 +1,54 @@
+"""Messages that a thread waits for itself, and that no executor serves."""
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.subscription import Subscription
+
+
+class MessageWaiter(ReentrantCallbackGroup):
+    """
+    The callback group of subscriptions whose callbacks run in the thread that calls `wait`.
+
+    To hand a message from an executor's thread to another one costs as much as to take it.
+    Before anybody waits, the middleware keeps as many messages as the QoS says. What an executor
+    serves besides, such as warnings of QoS that does not match, it goes on serving.
+    """
+
+    def __init__(self, node):
+        """Wait for messages of a node; which ones comes with `add`."""
+        super().__init__()
+        self._context, self._subscriptions = node.context, []
+        self._woken = rclpy_implementation.GuardCondition(self._context.handle)
+        self._set = None
+
+    def can_execute(self, entity) -> bool:
+        """Refuse executors the subscriptions."""
+        return not isinstance(entity, Subscription)
+
+    def add(self, subscription) -> None:
+        """Wait for a subscription of this group, too; before the first `wait`."""
+        self._subscriptions.append(subscription)
+        self._set = rclpy_implementation.WaitSet(
+            len(self._subscriptions), 1, 0, 0, 0, 0, self._context.handle)
+
+    def wake(self) -> None:
+        """Let `wait` return now, or the next time; from any thread."""
+        self._woken.trigger_guard_condition()
+
+    def wait(self, timeout: float) -> None:
+        """Wait up to `timeout` [s], or until `wake`, and call back for the messages there are."""
+        self._set.clear_entities()
+        self._set.add_guard_condition(self._woken)
+        for subscription in self._subscriptions:
+            self._set.add_subscription(subscription.handle)
+        self._set.wait(round(timeout * 1e9))
+        ready = self._set.get_ready_entities('subscription')
+        for subscription in self._subscriptions:
+            if subscription.handle.pointer in ready:
+                self._take(subscription)
+
+    @staticmethod
+    def _take(subscription) -> None:
+        taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+        if taken is not None:
+            subscription.callback(taken[0])

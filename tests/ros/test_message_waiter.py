@@ -1,0 +1,98 @@
+"""Tests for message_waiter.py."""
+
+import threading
+import time
+
+import pytest
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Int64
+
+from iql_ros.nodes.message_waiter import MessageWaiter
+
+
+@pytest.fixture
+def node(graph):
+    return graph.add(Node('tested'))
+
+
+def subscribe(node, waiter, topic, callback, qos=1, **arguments):
+    """Return a subscription that the waiter waits for, and a publisher that it has met."""
+    subscription = node.create_subscription(Int64, topic, callback, qos, callback_group=waiter,
+                                            **arguments)
+    waiter.add(subscription)
+    publisher = node.create_publisher(Int64, topic, 10)
+    return subscription, publisher
+
+
+def test_callbacks_run_in_the_thread_that_waits_though_an_executor_spins(node, wait_for):
+    waiter, got = MessageWaiter(node), []
+    publishers = {}
+    for topic in 'ab':
+        _, publishers[topic] = subscribe(
+            node, waiter, topic, lambda message, topic=topic: got.append(
+                (topic, message.data, threading.current_thread())))
+    served = []
+    node.create_subscription(Int64, 'a', lambda message: served.append(message.data), 10)
+    wait_for(lambda: publishers['a'].get_subscription_count() == 2
+             and publishers['b'].get_subscription_count() == 1)
+    for number in range(3):                        # nobody waits yet: the newest is kept
+        for publisher in publishers.values():
+            publisher.publish(Int64(data=number))
+    wait_for(lambda: served == [0, 1, 2], what='what the executor serves')
+    assert got == []
+
+    def both_newest():
+        waiter.wait(0.1)
+        return {'a', 'b'} == {topic for topic, number, _ in got if number == 2}
+
+    wait_for(both_newest)
+    assert {thread for _, _, thread in got} == {threading.current_thread()}
+
+
+def test_rclpys_own_executor_leaves_the_messages_alone_too(node, wait_for):
+    waiter, got = MessageWaiter(node), []
+    other = Node('other')
+    executor = SingleThreadedExecutor()
+    executor.add_node(other)
+    _, publisher = subscribe(other, waiter, 'a', lambda message: got.append(message.data))
+    wait_for(publisher.get_subscription_count)
+    publisher.publish(Int64(data=5))
+    executor.spin_once(timeout_sec=0.2)
+    assert got == []
+
+    def waited():
+        waiter.wait(0.1)
+        return got == [5]
+
+    wait_for(waited)
+    executor.shutdown()
+    other.destroy_node()
+
+
+@pytest.mark.parametrize('before', [True, False])
+def test_a_wait_ends_early_when_it_is_woken_before_or_meanwhile(node, before):
+    waiter = MessageWaiter(node)
+    subscribe(node, waiter, 'a', lambda message: None)
+    timer = threading.Timer(0.0 if before else 0.2, waiter.wake)
+    timer.start()
+    if before:
+        timer.join()
+    started = time.monotonic()
+    waiter.wait(30.0)
+    assert time.monotonic() - started < 20.0
+    timer.join()
+
+
+def test_an_executor_goes_on_telling_of_qos_that_does_not_match(node, wait_for):
+    waiter, told = MessageWaiter(node), []
+    reliable = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+    node.create_subscription(
+        Int64, 'a', lambda message: None, reliable, callback_group=waiter,
+        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=told.append))
+    node.create_timer(0.1, lambda: None)
+    node.create_publisher(Int64, 'a', QoSProfile(
+        depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+    wait_for(lambda: told, what='the warning')
