@@ -1,8 +1,9 @@
 """
 What topics cost fine-tuning: steps without updates, and updates beside the experience.
 
-Steps over topics in lockstep are compared with the same in process; the learner's updates, with
-experience coming in, with those of offline training in a process of its own, in turns.
+Steps over topics in lockstep are compared with the same in process, and with what that and bare
+messages take (bare.py); the learner's updates, with experience coming in, with those of offline
+training in a process of its own, in turns.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from iql_ros.checkpoint import config_of, read_header
 from iql_ros.experience_log import read_experience
 from iql_ros.finetune import finetune
 from iql_ros.finetune_settings import FinetuneSettings
+from iql_ros.simulation import simulation_environment
 from iql_ros.train import train, TrainSettings
 
 _NEVER = 10**9
@@ -33,7 +35,8 @@ _PER_STEP = 100                      # updates a transition: more than a learner
 _NICE = 10                           # as the learner's
 
 
-def steps_in_process(seconds: float, name: str, dataset: str) -> float:
+def steps_in_process(seconds: float, name: str, dataset: str,
+                     environment: str = ENVIRONMENT) -> float:
     """Return the steps a second of fine-tuning in process that learns nothing."""
     stamps = []
 
@@ -43,7 +46,7 @@ def steps_in_process(seconds: float, name: str, dataset: str) -> float:
 
     run = finetune(FinetuneSettings(
         str(CHECKPOINT), name, dataset, steps=_NEVER, device='cpu', update_ratio=0.0,
-        environment=ENVIRONMENT, **_QUIET), robot_config=ROBOT_CONFIG.read_text(),
+        environment=environment, **_QUIET), robot_config=ROBOT_CONFIG.read_text(),
         should_stop=should_stop)
     return len(read_experience(run / 'experience.log')) / (stamps[-1] - stamps[0])
 
@@ -63,11 +66,21 @@ def steps_over_topics(seconds: float, name: str, folder: Path) -> float:
         return (len(records) - behind - before) / elapsed
 
 
+def _elsewhere(script, *arguments) -> float:
+    """Return the last line that a script prints, a number."""
+    ended = subprocess.run([sys.executable, str(script), *map(str, arguments)], check=True,
+                           capture_output=True, text=True, env=simulation_environment())
+    return float(ended.stdout.splitlines()[-1])
+
+
+def steps_of_bare_messages(seconds: float, dataset: str) -> float:
+    """Return the steps a second of what is computed in process, with bare messages between."""
+    return _elsewhere(Path(__file__).with_name('bare.py'), dataset, '--seconds', seconds)
+
+
 def updates_offline(seconds: float, dataset: str) -> float:
     """Return the updates a second of offline training, in a process like the learner's."""
-    ended = subprocess.run([sys.executable, __file__, '--worker', dataset, '--seconds',
-                            str(seconds)], check=True, capture_output=True, text=True)
-    return float(ended.stdout.splitlines()[-1])
+    return _elsewhere(__file__, '--worker', dataset, '--seconds', seconds)
 
 
 def work(arguments) -> None:
@@ -123,13 +136,15 @@ def compare_updates(arguments, folder: Path) -> tuple[list[float], list[float]]:
     return learner, offline
 
 
-def compare_steps(arguments, folder: Path) -> tuple[list[float], list[float]]:
-    """Return the steps a second over topics and in process, a pair a round."""
-    topics, direct = [], []
+def compare_steps(arguments, folder: Path) -> tuple[list[float], list[float], list[float]]:
+    """Return the steps a second over topics, of bare messages and in process, for every round."""
+    topics, bare, direct = [], [], []
     for number in range(arguments.rounds):
-        direct.append(steps_in_process(arguments.seconds, f'direct_{number}', prepare(folder)))
+        dataset = prepare(folder)
+        direct.append(steps_in_process(arguments.seconds, f'direct_{number}', dataset))
         topics.append(steps_over_topics(arguments.seconds, f'topics_{number}', folder))
-    return topics, direct
+        bare.append(steps_of_bare_messages(arguments.seconds, dataset))
+    return topics, bare, direct
 
 
 def main(argv=None) -> None:
@@ -146,9 +161,12 @@ def main(argv=None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         steps = compare_steps(arguments, Path(folder))
         updates = compare_updates(arguments, Path(folder))
+    topics, bare, direct = steps
     figures = {}
-    for what, names, pairs in (('steps', ('over_topics', 'in_process'), steps),
-                               ('updates', ('learner', 'offline'), updates)):
+    for what, names, pairs in (
+            ('steps', ('over_topics', 'in_process'), (topics, direct)),
+            ('bare steps', ('bare_messages', 'in_process'), (bare, direct)),
+            ('updates', ('learner', 'offline'), updates)):
         ratios = [ours / theirs for ours, theirs in zip(*pairs)]
         ours, theirs = (statistics.median(values) for values in pairs)
         figures[what] = {f'{names[0]}_per_s': ours, f'{names[1]}_per_s': theirs,

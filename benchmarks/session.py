@@ -68,7 +68,7 @@ class Session:
         self._parameters = {
             'sim_node': {**driven, 'env_id': ENVIRONMENT},
             'policy_node': {**driven, 'checkpoint': CHECKPOINT, 'device': 'cpu',
-                            'use_sim_time': True, 'learner': 'finetune_node',
+                            'use_sim_time': not lockstep, 'learner': 'finetune_node',
                             'evaluate_every': 0},
             'finetune_node': {**common, 'checkpoint': CHECKPOINT, 'dataset': dataset,
                               'config': config, 'run': run, 'device': 'cpu'}}

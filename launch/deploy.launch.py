@@ -33,7 +33,7 @@ READ = {**dict.fromkeys((*SAMPLE, 'learner', 'device'),
 def start(context):
     """Return the policy node, which a person starts on a robot, and in simulation the robot."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    sim = given['robot'] == 'sim'
+    sim, lockstep = given['robot'] == 'sim', given['lockstep'] == 'true'
     for name, path in SAMPLE.items():
         if not sim and not given[name]:
             raise RuntimeError(f"robot:=real needs {name}:=FILE, this robot's own")
@@ -41,7 +41,7 @@ def start(context):
     values = {name: read(given[name]) for name, read in READ.items() if given[name]}
     if sim and given['learner']:
         values['evaluate_every'] = 0  # there the learner evaluates by itself
-    values.update(autostart=sim, use_sim_time=sim, lockstep=sim and given['lockstep'] == 'true')
+    values.update(autostart=sim, use_sim_time=sim and not lockstep, lockstep=sim and lockstep)
     policy = Node(
         package='iql_ros', executable='policy_node', name='policy_node', output='screen',
         namespace='sim' if sim else given['namespace'],

@@ -176,7 +176,7 @@ def test_finetune_goes_on_from_the_shipped_policy_and_recording_in_simulation(mo
         'environment': 'iql_ros/DiffbotReal-v0'}
     assert policy['values'] == {
         **shipped, 'learner': 'finetune_node', 'evaluate_every': 0,
-        'autostart': True, 'lockstep': True, 'use_sim_time': True}
+        'autostart': True, 'lockstep': True, 'use_sim_time': False}
     assert simulator['values'] == {
         'robot_config': DIFFBOT, 'env_id': 'iql_ros/DiffbotReal-v0', 'lockstep': True,
         'record': False}
