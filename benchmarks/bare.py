@@ -7,8 +7,6 @@ two go the messages of diffbot in lockstep, made once and never read. No node of
 
 import argparse
 import os
-from pathlib import Path
-import signal
 import subprocess
 import sys
 import tempfile
@@ -97,13 +95,12 @@ def main(argv=None) -> None:
     arguments = parser.parse_args(argv)
     rclpy.init()
     if arguments.simulator:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         simulate()
     gymnasium.register('bare/Diffbot-v0', BareEnv, max_episode_steps=100)
     simulator = subprocess.Popen([sys.executable, __file__, '--simulator'])
     try:
         with tempfile.TemporaryDirectory() as folder:
-            os.environ['IQL_RUNS'] = str(Path(folder))
+            os.environ['IQL_RUNS'] = folder
             print(steps_in_process(arguments.seconds, 'bare', arguments.dataset,
                                    'bare/Diffbot-v0'))
     finally:

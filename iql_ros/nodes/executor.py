@@ -7,7 +7,7 @@ from rclpy.executors import (
     ExternalShutdownException, ShutdownException, SingleThreadedExecutor, TimeoutException)
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
-from iql_ros.nodes.message_waiter import MessageWaiter
+from iql_ros.nodes.message_waiter import MessageWaiter, take_message
 
 _FOREVER = -1  # [ns]
 _PRIVATE = ('_guard', '_is_shutdown', '_sigint_gc', '_tasks')
@@ -96,7 +96,7 @@ class _Waiting:
         for pointer in ready['timer']:
             _call_timer(self._entities['timer'][pointer])
         for pointer in messages:
-            _take_message(self._entities['subscription'][pointer])
+            take_message(self._entities['subscription'][pointer])
         return not any(ready.values())
 
 
@@ -118,13 +118,3 @@ def _call_timer(timer) -> None:
     except InvalidHandle:  # a callback before this one has destroyed it
         return
     timer.callback()
-
-
-def _take_message(subscription) -> None:
-    try:
-        with subscription.handle:
-            taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
-    except InvalidHandle:
-        return
-    if taken is not None:
-        subscription.callback(taken[0])

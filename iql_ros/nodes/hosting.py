@@ -52,7 +52,7 @@ def values(node, table: tuple[Parameter, ...]) -> types.SimpleNamespace:
     Return the values of a table's parameters by name.
 
     Raises:
-        InputError: for a value that is none of the choices.
+        InputError: for a value that is none of the choices, or none at all.
 
     """
     try:

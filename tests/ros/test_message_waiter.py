@@ -18,20 +18,17 @@ def node(graph):
     return graph.add(Node('tested'))
 
 
-def subscribe(node, waiter, topic, callback, qos=1, **arguments):
-    """Return a subscription that the waiter waits for, and a publisher that it has met."""
-    subscription = node.create_subscription(Int64, topic, callback, qos, callback_group=waiter,
-                                            **arguments)
-    waiter.add(subscription)
-    publisher = node.create_publisher(Int64, topic, 10)
-    return subscription, publisher
+def subscribe(node, waiter, topic, callback):
+    """Let the waiter wait for a topic; return a publisher of it."""
+    waiter.add(node.create_subscription(Int64, topic, callback, 1, callback_group=waiter))
+    return node.create_publisher(Int64, topic, 10)
 
 
 def test_callbacks_run_in_the_thread_that_waits_though_an_executor_spins(node, wait_for):
     waiter, got = MessageWaiter(node), []
     publishers = {}
     for topic in 'ab':
-        _, publishers[topic] = subscribe(
+        publishers[topic] = subscribe(
             node, waiter, topic, lambda message, topic=topic: got.append(
                 (topic, message.data, threading.current_thread())))
     served = []
@@ -57,7 +54,7 @@ def test_rclpys_own_executor_leaves_the_messages_alone_too(node, wait_for):
     other = Node('other')
     executor = SingleThreadedExecutor()
     executor.add_node(other)
-    _, publisher = subscribe(other, waiter, 'a', lambda message: got.append(message.data))
+    publisher = subscribe(other, waiter, 'a', lambda message: got.append(message.data))
     wait_for(publisher.get_subscription_count)
     publisher.publish(Int64(data=5))
     executor.spin_once(timeout_sec=0.2)
