@@ -54,7 +54,7 @@ setup(
     extras_require=EXTRAS,
     entry_points={
         'console_scripts': [
-            'iql-ros = iql_ros.cli:main',
+            'iql-ros = iql_ros.cli.cli:main',
             'finetune_node = iql_ros.nodes:run_finetune_node',
             'policy_node = iql_ros.nodes:run_policy_node',
             'sim_node = iql_ros.nodes:run_sim_node',

@@ -23,9 +23,9 @@ from sensor_msgs.msg import JointState
 from session import ENVIRONMENT
 from std_msgs.msg import Bool, Float64
 
-from iql_ros.envs import DiffbotEnv, make_env
-from iql_ros.nodes.message_waiter import MessageWaiter
-from iql_ros.nodes.robot_bridge import LOCKSTEP_QOS
+from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS
+from iql_ros.nodes.hosting.message_waiter import MessageWaiter
+from iql_ros.sim.envs import DiffbotEnv, make_env
 
 _READ = {'robot_pose': PoseStamped(),
          'joint_states': JointState(name=['left_wheel', 'right_wheel'], velocity=[1.0, 2.0]),

@@ -29,11 +29,11 @@ from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
-from iql_ros.datasets import load_dataset
+from iql_ros.data.datasets import load_dataset
+from iql_ros.data.minari_writer import write_minari
 from iql_ros.files import write_atomic
-from iql_ros.minari_writer import write_minari
-from iql_ros.robot_interface import load_robot_interface
-from iql_ros.transitions import Episode
+from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.robot.transitions import Episode
 
 GIGABYTE = 10 ** 9
 SECOND = 1_000_000_000   # [ns]
@@ -73,7 +73,7 @@ action:
     high: [1.0, 1.0]
     rule: mean
     gate: {{downstream_timeout: 0.5}}
-task: {{reward: 'iql_ros.task:docking_cost', time_limit: 60.0}}
+task: {{reward: 'iql_ros.tasks:docking_cost', time_limit: 60.0}}
 """
 
 

@@ -22,12 +22,12 @@ import time
 from session import CHECKPOINT, ENVIRONMENT, prepare, ROBOT_CONFIG, Session
 import torch
 
-from iql_ros.checkpoint import config_of, read_header
-from iql_ros.experience_log import read_experience
-from iql_ros.finetune import finetune
-from iql_ros.finetune_settings import FinetuneSettings
-from iql_ros.simulation import simulation_environment
-from iql_ros.train import train, TrainSettings
+from iql_ros.online.experience_log import read_experience
+from iql_ros.online.finetune import finetune
+from iql_ros.online.settings import FinetuneSettings
+from iql_ros.runs.checkpoint import config_of, read_header
+from iql_ros.runs.train import train, TrainSettings
+from iql_ros.sim.node_command import simulation_environment
 
 _NEVER = 10**9
 _QUIET = {'evaluate_every': 0, 'checkpoint_every': _NEVER, 'evaluation_episodes': 1}

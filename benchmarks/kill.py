@@ -19,9 +19,9 @@ import time
 import numpy as np
 from session import Session
 
-from iql_ros.checkpoint import read_header
-from iql_ros.experience_log import read_experience
-from iql_ros.run_directory import RunDirectory
+from iql_ros.online.experience_log import read_experience
+from iql_ros.runs.checkpoint import read_header
+from iql_ros.runs.run_directory import RunDirectory
 
 _SETTINGS = {'steps': 0, 'evaluate_every': 0, 'log_every': 1000}  # without end
 _RESUMED = re.compile(r'(\d+) transitions on disk, learned from (\d+)')

@@ -15,10 +15,10 @@ import time
 
 import numpy as np
 
+from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import share_folder
-from iql_ros.robot_interface import load_robot_interface
-from iql_ros.rosbag import read_episodes
-from iql_ros.simulation import node_command, simulation_environment
+from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.sim.node_command import node_command, simulation_environment
 
 ROBOT_CONFIG = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
 CHECKPOINT = share_folder() / 'share' / 'diffbot.safetensors'
@@ -71,9 +71,9 @@ class Log:
 
 def policy_process(path, arguments):
     """Run the policy node with its log, as its own executable would."""
-    from iql_ros.nodes import hosting
+    from iql_ros.nodes.hosting import process
     log = Log()
-    code = hosting.run('policy_node', log.make_node, arguments)
+    code = process.run('policy_node', log.make_node, arguments)
     log.write(path)
     return code
 
@@ -125,9 +125,9 @@ def record(minutes, folder, system_time):
     try:
         return act_as_a_person(minutes, policy)
     finally:
-        for process in (policy, simulator):
-            process.send_signal(signal.SIGINT)
-            if process.wait(timeout=60):
+        for started in (policy, simulator):
+            started.send_signal(signal.SIGINT)
+            if started.wait(timeout=60):
                 raise SystemExit('a node failed')
 
 

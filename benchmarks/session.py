@@ -18,13 +18,13 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Float64MultiArray, UInt64MultiArray
 import yaml
 
-from iql_ros.convert import bag_dataset
-from iql_ros.experience import Acknowledgement, ExperienceFormat
+from iql_ros.data.convert import bag_dataset
 from iql_ros.files import share_folder
-from iql_ros.robot_interface import load_robot_interface
-from iql_ros.run_directory import RunDirectory
-from iql_ros.simulation import NAMESPACE, node_command, simulation_environment
-from iql_ros.task import Task
+from iql_ros.online.experience import Acknowledgement, ExperienceFormat
+from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.robot.task import Task
+from iql_ros.runs.run_directory import RunDirectory
+from iql_ros.sim.node_command import NAMESPACE, node_command, simulation_environment
 
 ROBOT_CONFIG = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
 CHECKPOINT = share_folder() / 'share' / 'diffbot.safetensors'

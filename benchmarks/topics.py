@@ -9,13 +9,13 @@ import subprocess
 import tempfile
 import time
 
-from iql_ros.envs import make_env
-from iql_ros.evaluate import evaluate_policy
 from iql_ros.files import share_folder
-from iql_ros.policy import load_policy
-from iql_ros.robot_interface import load_robot_interface
-from iql_ros.safety import Gate
-from iql_ros.simulation import node_command, simulation_environment
+from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.robot.safety import Gate
+from iql_ros.runs.evaluate import evaluate_policy
+from iql_ros.runs.policy import load_policy
+from iql_ros.sim.envs import make_env
+from iql_ros.sim.node_command import node_command, simulation_environment
 
 ROBOTS = share_folder() / 'config' / 'robots'
 

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from iql_ros.files import write_atomic
-from iql_ros.iql import IQLAgent, IQLConfig
-from iql_ros.replay_buffer import ReplayBuffer
+from iql_ros.learner.iql import IQLAgent, IQLConfig
+from iql_ros.learner.replay_buffer import ReplayBuffer
 
 SETTING = {'observation_dim': 17, 'action_dim': 6, 'batch_size': 256, 'hidden_dims': [256, 256],
            'transitions': 100_000}

@@ -9,13 +9,13 @@ import sys
 import numpy as np
 from rclpy.serialization import serialize_message
 
-from iql_ros.bags.writer import BagWriter
-from iql_ros.drivers import RECORDINGS
+from iql_ros.data.bags.writer import BagWriter
 from iql_ros.files import share_folder
-from iql_ros.nodes import hosting
+from iql_ros.nodes.control.recorder import type_name
+from iql_ros.nodes.hosting import process
 from iql_ros.nodes.policy_node import PolicyNode
-from iql_ros.nodes.recorder import type_name
-from iql_ros.simulation import node_command, simulation_environment
+from iql_ros.sim.drivers import RECORDINGS
+from iql_ros.sim.node_command import node_command, simulation_environment
 
 ROBOT_CONFIG = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
 
@@ -63,7 +63,7 @@ def record(recording, seed, folder):
         recorder = Recorder(recording, seed)
         arguments = node_command('policy_node', {
             'robot_config': ROBOT_CONFIG, 'lockstep': True, 'episodes': recording.episodes})[1:]
-        code = hosting.run('policy_node', lambda done: PolicyNode(
+        code = process.run('policy_node', lambda done: PolicyNode(
             done, make_act=recorder.make_act, tap=recorder.tap), arguments)
         if code == 0:
             recorder.write(folder / recording.name)

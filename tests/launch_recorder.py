@@ -7,7 +7,8 @@ from pathlib import Path
 import sys
 import types
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.places import ROOT
+
 REAL = importlib.util.find_spec('launch_ros') is not None
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from iql_ros.checkpoint import save_checkpoint
-from iql_ros.experience import Experience
 from iql_ros.files import share_folder
-from iql_ros.finetune_settings import FinetuneSettings
-from iql_ros.iql import IQLAgent, IQLConfig
-from iql_ros.robot_interface import parse_robot_interface
-from iql_ros.task import Task
-from iql_ros.transitions import Transition
+from iql_ros.learner.iql import IQLAgent, IQLConfig
+from iql_ros.online.experience import Experience
+from iql_ros.online.settings import FinetuneSettings
+from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.robot.task import Task
+from iql_ros.robot.transitions import Transition
+from iql_ros.runs.checkpoint import save_checkpoint
 
 DIFFBOT = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
 TEXT = DIFFBOT.read_text()

@@ -2,65 +2,78 @@
 
 import ast
 import functools
-from pathlib import Path
 import subprocess
 import sys
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.places import ROOT
+
 PACKAGE = ROOT / 'iql_ros'
 
-# Of two modules of one chain, the earlier never reaches the later, not even inside a function.
-CHAINS = (
-    ('files', 'networks', 'iql', 'checkpoint', ('train', 'evaluate', 'online'), ('cli', 'nodes')),
-    ('replay_buffer', ('iql', 'datasets'), 'train'),
-    ('robot_interface', ('safety', 'task'), 'transitions', ('rosbag', 'nodes')),
-    ('robot_interface', ('checkpoint', 'datasets', 'evaluate')),
-    ('transitions', 'bags', 'rosbag', 'convert', ('cli', 'nodes')),
-)
-WAIST = ('gate_settings', 'message_fields', 'robot_interface', 'safety', 'streams', 'task',
-         'transitions')
+# Each family may import itself and those before it, not even inside a function the ones after it.
+GROUND = ('files', 'interrupts', 'pages', 'tasks')
+FAMILIES = ('ground', 'learner', 'robot', 'sim', 'data', 'runs', 'online', 'demo', 'nodes', 'cli')
+# The nodes start processes of their own, so that the command line never needs them.
+APART = {'demo': {'nodes'}, 'cli': {'nodes'}}
+# The nodes themselves stand over their parts, which are in such an order too.
+NODE_ROOMS = ('hosting', 'learning', 'control')
+
 BASE = {'numpy', 'yaml', 'torch', 'safetensors'}
+MAY_NEED = {'ground': {'numpy', 'yaml', 'matplotlib'}, 'learner': {'numpy', 'yaml', 'torch'},
+            'robot': {'numpy', 'yaml'}}
 ROS_NAMES = ('rclpy', 'rosidl_runtime_py', 'ament_index_python', 'std_srvs', 'launch')
 
 
+@functools.cache
 def modules():
-    """Return the modules of the package by dotted name below it; nodes/ is one room, `nodes`."""
+    """Return the modules of the package by dotted name below it, `__init__` among them."""
     return {'.'.join(path.relative_to(PACKAGE).with_suffix('').parts): path
-            for path in PACKAGE.rglob('*.py') if path != PACKAGE / '__init__.py'}
+            for path in sorted(PACKAGE.rglob('*.py')) if path != PACKAGE / '__init__.py'}
 
 
-def room(module):
-    return module.split('.')[0]
+def family(module):
+    """Return the family that a module belongs to."""
+    first = module.split('.')[0]
+    return 'ground' if first in GROUND else first
 
 
 @functools.cache
 def imports(module, lazy=True):
     """Return what a module imports, as dotted names; without `lazy`, only while it is loaded."""
-    pending, found = [ast.parse(modules()[module].read_text())], set()
+    return frozenset(imported_names(modules()[module].read_text(), lazy))
+
+
+def imported_names(text, lazy=True):
+    """Return the dotted names that a module's text imports."""
+    pending, found = [ast.parse(text)], set()
     while pending:
         node = pending.pop()
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f'{module}: relative import'
+            assert node.level == 0, 'relative import'
             found |= {f'{node.module}.{alias.name}' for alias in node.names}
         elif lazy or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             pending.extend(ast.iter_child_nodes(node))
-    return frozenset(found)
+    return found
+
+
+def ours_of(names):
+    """Return the modules of the package among imported names."""
+    found = set()
+    for name in names:
+        parts = name.split('.')
+        if parts[0] == 'iql_ros':
+            found |= {known for known in modules() if known.split('.') in (
+                parts[1:], parts[1:-1], [*parts[1:], '__init__'], [*parts[1:-1], '__init__'])}
+    return found
 
 
 @functools.cache
 def ours(module, lazy=True):
     """Return the modules of the package that a module imports."""
-    found = set()
-    for name in imports(module, lazy):
-        parts = name.split('.')
-        if parts[0] == 'iql_ros':
-            found |= {known for known in modules() if known.split('.') in (
-                parts[1:], parts[1:-1], [*parts[1:], '__init__'], [*parts[1:-1], '__init__'])}
-    return frozenset(found - {module})
+    return frozenset(ours_of(imports(module, lazy)) - {module})
 
 
 def others(module, lazy=True):
@@ -80,18 +93,43 @@ def reached(module, lazy=True):
     return seen
 
 
+def against_the_order(importer, imported):
+    """Return the modules among `imported` that a family must not know."""
+    allowed = FAMILIES[:FAMILIES.index(importer) + 1]
+    return sorted(module for module in imported if family(module) not in allowed
+                  or family(module) in APART.get(importer, ()))
+
+
 def is_ros(name):
     return name in ROS_NAMES or name.endswith(('_msgs', '_interfaces'))
 
 
-@pytest.mark.parametrize('chain', CHAINS)
-def test_imports_run_in_one_direction(chain):
-    rooms = [(link,) if isinstance(link, str) else link for link in chain]
-    for index, earlier in enumerate(rooms):
-        later = {name for link in rooms[index + 1:] for name in link}
-        for module in modules():
-            if room(module) in earlier:
-                assert later & {room(name) for name in reached(module)} == set(), module
+def test_every_module_has_a_family():
+    assert {family(module) for module in modules()} == set(FAMILIES)
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+def test_a_family_imports_itself_and_those_before_it_alone(name):
+    for module in modules():
+        if family(module) == name:
+            assert against_the_order(name, ours(module)) == [], module
+
+
+@pytest.mark.parametrize('later', range(1, len(FAMILIES)))
+def test_an_import_of_a_later_family_would_be_seen(later):
+    module = next(module for module in modules() if family(module) == FAMILIES[later])
+    text = f'def lazily():\n    import iql_ros.{module.removesuffix(".__init__")}\n'
+    assert against_the_order(FAMILIES[later - 1], ours_of(imported_names(text))) == [module]
+
+
+def test_the_rooms_of_the_nodes_are_in_an_order_too():
+    for module in modules():
+        parts = module.split('.')
+        if parts[0] == 'nodes' and len(parts) == 3:
+            allowed = NODE_ROOMS[:NODE_ROOMS.index(parts[1]) + 1]
+            wrong = [name for name in ours(module) if family(name) == 'nodes'
+                     and name.split('.')[1] not in (*allowed, '__init__')]
+            assert wrong == [], module
 
 
 def test_no_module_reaches_itself():
@@ -100,32 +138,37 @@ def test_no_module_reaches_itself():
             assert module not in reached(imported), f'{module} and {imported}'
 
 
-def test_nobody_imports_the_command_line_or_a_node():
-    for module in modules():
-        allowed = {'nodes': {'nodes'}, '__main__': {'cli'}}.get(room(module), set())
-        assert {room(name) for name in ours(module)} & {'cli', 'nodes'} <= allowed, module
+def test_the_face_of_a_family_imports_nothing_and_says_what_belongs_there():
+    for module, path in modules().items():
+        if module.endswith('__init__') and module != 'nodes.__init__':
+            tree = ast.parse(path.read_text())
+            assert ast.get_docstring(tree) and len(tree.body) == 1, module
 
 
 def test_only_nodes_import_ros():
-    assert any(is_ros(name) for module in modules() if room(module) == 'nodes'
+    assert any(is_ros(name) for module in modules() if family(module) == 'nodes'
                for name in others(module))
     for module in modules():
-        if room(module) != 'nodes':
+        if family(module) != 'nodes':
             assert [name for name in others(module) if is_ros(name)] == [], module
 
 
-@pytest.mark.parametrize('module', WAIST)
-def test_the_waist_needs_numpy_and_yaml_alone(module):
-    assert {name for each in reached(module) for name in others(each)} <= {'numpy', 'yaml'}
+@pytest.mark.parametrize('name', MAY_NEED)
+def test_an_early_family_needs_few_libraries(name):
+    for module in modules():
+        if family(module) == name:
+            needed = {other for each in reached(module) for other in others(each)}
+            assert needed <= MAY_NEED[name], module
 
 
-@pytest.mark.parametrize('module', ['train', 'evaluate', 'checkpoint', 'cli', 'nodes.__init__'])
+@pytest.mark.parametrize('module', ['runs.train', 'runs.evaluate', 'runs.checkpoint', 'cli.cli',
+                                    'nodes.__init__'])
 def test_loading_needs_the_base_install_alone(module):
     needed = {each: others(each, lazy=False) - BASE for each in reached(module, lazy=False)}
     assert {each: names for each, names in needed.items() if names} == {}
 
 
-@pytest.mark.parametrize('module', ['train', 'cli'])
+@pytest.mark.parametrize('module', ['runs.train', 'cli.cli'])
 def test_a_base_only_python_imports_it(module):
     blocker = (
         'import sys\n'

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from tests.launch_recorder import record
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 DISCOVERY = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 DIFFBOT = str(ROOT / 'config' / 'robots' / 'diffbot.yaml')
 HOPPER = str(ROOT / 'config' / 'robots' / 'hopper.yaml')

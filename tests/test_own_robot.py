@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
-PAGE = Path(__file__).parents[1] / 'docs' / 'how-to' / 'own-robot.md'
-BAG = Path(__file__).resolve().parents[2] / 'shared' / 'data' / 'bags' / 'turtlebot3.bag'
+from tests.places import BAGS, ROOT
+
+PAGE = ROOT / 'docs' / 'how-to' / 'own-robot.md'
+BAG = BAGS / 'turtlebot3.bag'
 
 
 def blocks(text, language):

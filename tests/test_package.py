@@ -2,7 +2,6 @@
 
 import ast
 import os
-from pathlib import Path
 import re
 import runpy
 import xml.etree.ElementTree as ElementTree
@@ -10,8 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 import iql_ros
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.places import ROOT
 
 
 @pytest.fixture(name='setup')

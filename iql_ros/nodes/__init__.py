@@ -7,7 +7,7 @@ import sys
 
 
 def _run(name: str) -> int:
-    # Importing takes seconds, and there is nothing to leave in order until hosting.run.
+    # Importing takes seconds, and there is nothing to leave in order until process.run.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     try:
         module = importlib.import_module(f'iql_ros.nodes.{name}')

@@ -14,18 +14,18 @@ from std_msgs.msg import UInt8MultiArray
 from std_srvs.srv import SetBool, Trigger
 import torch
 
-from iql_ros.convert import bag_dataset
-from iql_ros.experience import ExperienceFormat
+from iql_ros.data.convert import bag_dataset
 from iql_ros.files import InputError, read_text, read_yaml
-from iql_ros.finetune import open_run, Opened, settings_from_mapping
-from iql_ros.finetune_report import write_finetune_report
-from iql_ros.nodes import hosting
-from iql_ros.nodes.diagnostics import DiagnosticsPublisher
-from iql_ros.nodes.experience_receiver import ExperienceReceiver
-from iql_ros.nodes.hosting import Parameter
-from iql_ros.robot_interface import parse_robot_interface
-from iql_ros.run_directory import RunDirectory
-from iql_ros.streams import TOPIC_NAME
+from iql_ros.nodes.hosting import parameters, process
+from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
+from iql_ros.nodes.hosting.parameters import Parameter
+from iql_ros.nodes.learning.experience_receiver import ExperienceReceiver
+from iql_ros.online.experience import ExperienceFormat
+from iql_ros.online.finetune import open_run, Opened, settings_from_mapping
+from iql_ros.online.report import write_finetune_report
+from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.robot.streams import TOPIC_NAME
+from iql_ros.runs.run_directory import RunDirectory
 
 PARAMETERS = (
     Parameter('checkpoint', '', 'checkpoint file to begin with'),
@@ -66,8 +66,8 @@ class FinetuneNode(Node):
 
         """
         super().__init__('finetune_node', parameter_overrides=list(overrides))
-        hosting.declare(self, PARAMETERS)
-        self._settings = hosting.values(self, PARAMETERS)
+        parameters.declare(self, PARAMETERS)
+        self._settings = parameters.values(self, PARAMETERS)
         for name in ('checkpoint', 'run'):
             if not getattr(self._settings, name):
                 raise InputError(f"parameter '{name}' is empty; expected "
@@ -149,7 +149,7 @@ class FinetuneNode(Node):
         settings = settings_from_mapping(mapping, given.config or 'parameters')
         env = None
         if settings.environment:
-            from iql_ros.envs import make_env
+            from iql_ros.sim.envs import make_env
             env = make_env(settings.environment)
         resume = RunDirectory(settings.name).begun
         opened = open_run(settings, robot_config=robot_config, resume=resume,
@@ -248,4 +248,4 @@ def main(args=None) -> int:
     os.nice(_NICE)
     cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - 1)))
-    return hosting.run('finetune_node', FinetuneNode, args)
+    return process.run('finetune_node', FinetuneNode, args)

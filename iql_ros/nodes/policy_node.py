@@ -9,21 +9,21 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
-from iql_ros.episode_runner import EpisodeRunner
 from iql_ros.files import check_new_file, InputError
-from iql_ros.nodes import hosting
-from iql_ros.nodes.control_loop import LockstepLoop, TRIPPED
-from iql_ros.nodes.diagnostics import DiagnosticsPublisher
-from iql_ros.nodes.episode_log import EpisodeLog
-from iql_ros.nodes.hosting import Parameter
-from iql_ros.nodes.interventions import Interventions
-from iql_ros.nodes.learning_link import LearningLink, load_driver, refuse_learning
-from iql_ros.nodes.lifecycle import GuardedLifecycleNode
-from iql_ros.nodes.real_time_loop import RealTimeLoop
-from iql_ros.nodes.reset_client import ResetClient
-from iql_ros.nodes.robot_bridge import RobotBridge
-from iql_ros.robot_interface import load_robot_interface
-from iql_ros.task import Task
+from iql_ros.nodes.control.control_loop import LockstepLoop, TRIPPED
+from iql_ros.nodes.control.episode_log import EpisodeLog
+from iql_ros.nodes.control.interventions import Interventions
+from iql_ros.nodes.control.real_time_loop import RealTimeLoop
+from iql_ros.nodes.control.reset_client import ResetClient
+from iql_ros.nodes.control.robot_bridge import RobotBridge
+from iql_ros.nodes.hosting import parameters, process
+from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
+from iql_ros.nodes.hosting.lifecycle import GuardedLifecycleNode
+from iql_ros.nodes.hosting.parameters import Parameter
+from iql_ros.nodes.learning.learning_link import LearningLink, load_driver, refuse_learning
+from iql_ros.robot.episode_runner import EpisodeRunner
+from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.robot.task import Task
 
 PARAMETERS = (
     Parameter('checkpoint', '', 'checkpoint file of the policy'),
@@ -78,7 +78,7 @@ class PolicyNode(GuardedLifecycleNode):
 
         """
         super().__init__('policy_node', done, overrides)
-        hosting.declare(self, PARAMETERS)
+        parameters.declare(self, PARAMETERS)
         self._make_act, self._tap = make_act, tap
         # The model is loaded, warmed up and run in this one thread.
         self._control_thread = ThreadPoolExecutor(1, thread_name_prefix='control')
@@ -94,7 +94,7 @@ class PolicyNode(GuardedLifecycleNode):
     # Lifecycle ---------------------------------------------------------------------------
 
     def _configure(self) -> None:
-        self._settings = hosting.values(self, PARAMETERS)
+        self._settings = parameters.values(self, PARAMETERS)
         if self._settings.results:
             check_new_file(self._settings.results, "parameter 'results':")
         if not self._settings.robot_config:
@@ -276,4 +276,4 @@ class PolicyNode(GuardedLifecycleNode):
 
 def main(args=None) -> int:
     """Run the node; return the exit code."""
-    return hosting.run('policy_node', PolicyNode, args)
+    return process.run('policy_node', PolicyNode, args)

@@ -13,15 +13,17 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool, Float64
 from std_srvs.srv import SetBool, Trigger
 
-from iql_ros import message_fields
-from iql_ros.envs import make_env, observation_vector
 from iql_ros.files import InputError
-from iql_ros.nodes import hosting, recorder
-from iql_ros.nodes.hosting import Parameter
-from iql_ros.nodes.lockstep import StepAssembler
-from iql_ros.nodes.robot_bridge import LOCKSTEP_QOS, make_message, message_class, stream_qos
-from iql_ros.robot_interface import load_robot_interface, RobotInterface
-from iql_ros.task import Task
+from iql_ros.nodes.control import recorder
+from iql_ros.nodes.control.lockstep import StepAssembler
+from iql_ros.nodes.control.robot_bridge import (
+    LOCKSTEP_QOS, make_message, message_class, stream_qos)
+from iql_ros.nodes.hosting import parameters, process
+from iql_ros.nodes.hosting.parameters import Parameter
+from iql_ros.robot import message_fields
+from iql_ros.robot.robot_interface import load_robot_interface, RobotInterface
+from iql_ros.robot.task import Task
+from iql_ros.sim.envs import make_env, observation_vector
 
 PARAMETERS = (
     Parameter('robot_config', '', 'YAML of the robot whose topics are served'),
@@ -58,8 +60,8 @@ class SimNode(Node):
 
         """
         super().__init__('sim_node', parameter_overrides=list(overrides))
-        hosting.declare(self, PARAMETERS)
-        self._settings = hosting.values(self, PARAMETERS)
+        parameters.declare(self, PARAMETERS)
+        self._settings = parameters.values(self, PARAMETERS)
         self.exit_code = 0
         if not self._settings.robot_config:
             raise InputError("parameter 'robot_config' is empty; expected the robot's YAML file")
@@ -247,4 +249,4 @@ class SimNode(Node):
 
 def main(args=None) -> int:
     """Run the node; return the exit code."""
-    return hosting.run('sim_node', SimNode, args)
+    return process.run('sim_node', SimNode, args)

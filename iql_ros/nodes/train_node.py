@@ -8,15 +8,15 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from iql_ros.convert import bag_dataset
+from iql_ros.data.convert import bag_dataset
 from iql_ros.files import InputError, read_text, read_yaml
-from iql_ros.nodes import hosting
-from iql_ros.nodes.diagnostics import DiagnosticsPublisher
-from iql_ros.nodes.hosting import Parameter
-from iql_ros.report import write_run_report
-from iql_ros.robot_interface import parse_robot_interface
-from iql_ros.run_directory import default_name
-from iql_ros.train import settings_from_mapping, train
+from iql_ros.nodes.hosting import parameters, process
+from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
+from iql_ros.nodes.hosting.parameters import Parameter
+from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.runs.report import write_run_report
+from iql_ros.runs.run_directory import default_name
+from iql_ros.runs.train import settings_from_mapping, train
 
 PARAMETERS = (
     Parameter('dataset', '', 'Minari dataset (id or folder) or flat HDF5 file'),
@@ -43,8 +43,8 @@ class TrainNode(Node):
 
         """
         super().__init__('train_node', parameter_overrides=list(overrides))
-        hosting.declare(self, PARAMETERS)
-        self._settings = hosting.values(self, PARAMETERS)
+        parameters.declare(self, PARAMETERS)
+        self._settings = parameters.values(self, PARAMETERS)
         if bool(self._settings.dataset) == bool(self._settings.bag):
             raise InputError("parameters 'dataset' and 'bag': got "
                              f"'{self._settings.dataset}' and '{self._settings.bag}'; expected "
@@ -133,4 +133,4 @@ class TrainNode(Node):
 
 def main(args=None) -> int:
     """Run the node; return the exit code."""
-    return hosting.run('train_node', TrainNode, args)
+    return process.run('train_node', TrainNode, args)

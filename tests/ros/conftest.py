@@ -9,7 +9,7 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy')
 
-from iql_ros.nodes.executor import MessageExecutor  # noqa: E402
+from iql_ros.nodes.hosting.executor import MessageExecutor  # noqa: E402
 
 os.environ['ROS_DOMAIN_ID'] = str(10 + os.getpid() % 90)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'

@@ -10,14 +10,14 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Float64MultiArray, UInt64MultiArray, UInt8MultiArray
 import torch
 
-from iql_ros.experience import Acknowledgement, ExperienceFormat
 from iql_ros.files import share_folder
+from iql_ros.nodes.learning.weights_receiver import WEIGHTS_QOS
 from iql_ros.nodes.policy_node import PolicyNode
-from iql_ros.nodes.weights_receiver import WEIGHTS_QOS
-from iql_ros.policy import load_policy
-from iql_ros.robot_interface import load_robot_interface
-from iql_ros.task import Task
-from iql_ros.weights import pack_weights
+from iql_ros.online.experience import Acknowledgement, ExperienceFormat
+from iql_ros.online.weights import pack_weights
+from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.robot.task import Task
+from iql_ros.runs.policy import load_policy
 from tests.ros.test_policy_node import Robot
 
 CHECKPOINT = share_folder() / 'share' / 'diffbot.safetensors'

@@ -9,13 +9,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 
-from iql_ros.bags.reader import Bag
+from iql_ros.data.bags.reader import Bag
+from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import share_folder
+from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS
 from iql_ros.nodes.policy_node import PolicyNode
-from iql_ros.nodes.robot_bridge import LOCKSTEP_QOS
 from iql_ros.nodes.sim_node import SimNode
-from iql_ros.robot_interface import load_robot_interface
-from iql_ros.rosbag import read_episodes
+from iql_ros.robot.robot_interface import load_robot_interface
 
 ROBOTS = share_folder() / 'config' / 'robots'
 SIMULATED = pytest.mark.ros_args('-r', '__ns:=/sim', '-r', '/clock:=clock')

@@ -10,7 +10,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Int64
 from std_srvs.srv import Trigger
 
-from iql_ros.nodes.executor import MessageExecutor
+from iql_ros.nodes.hosting.executor import MessageExecutor
 
 
 @pytest.fixture
@@ -157,8 +157,8 @@ def test_a_node_is_spun_from_when_it_is_added(node, wait_for):
 
 
 def test_with_another_rclpy_its_own_executor_spins(node, monkeypatch):
-    monkeypatch.setattr('iql_ros.nodes.executor._PRIVATE', ('_not_there',))
-    monkeypatch.setattr('iql_ros.nodes.executor._Waiting', None)
+    monkeypatch.setattr('iql_ros.nodes.hosting.executor._PRIVATE', ('_not_there',))
+    monkeypatch.setattr('iql_ros.nodes.hosting.executor._Waiting', None)
     executor, ticked = MessageExecutor(), []
 
     def tick():

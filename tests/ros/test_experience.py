@@ -9,11 +9,11 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray, UInt64MultiArray
 
-from iql_ros.experience import ExperienceFormat
-from iql_ros.nodes import experience_sender
-from iql_ros.nodes.experience_sender import ExperienceSender
+from iql_ros.nodes.learning import experience_sender
+from iql_ros.nodes.learning.experience_sender import ExperienceSender
 from iql_ros.nodes.policy_node import PolicyNode
 from iql_ros.nodes.sim_node import SimNode
+from iql_ros.online.experience import ExperienceFormat
 from tests.ros.learner import (
     CHECKPOINT, DIFFBOT, Drive, Learner, OTHER_RUN, RUN, SIMULATED, weights_message)
 from tests.small_run import experience, INTERFACE, TASK

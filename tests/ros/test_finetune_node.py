@@ -16,15 +16,15 @@ from std_msgs.msg import (
     Float64MultiArray, MultiArrayDimension, MultiArrayLayout, UInt64MultiArray, UInt8MultiArray)
 from std_srvs.srv import SetBool, Trigger
 
-from iql_ros.experience import Acknowledgement, ExperienceFormat
-from iql_ros.experience_log import read_experience
 from iql_ros.files import InputError
 from iql_ros.nodes.finetune_node import FinetuneNode
-from iql_ros.nodes.weights_receiver import WEIGHTS_QOS
-from iql_ros.policy import load_policy
-from iql_ros.robot_interface import parse_robot_interface
-from iql_ros.task import Task
-from iql_ros.weights import read_weights
+from iql_ros.nodes.learning.weights_receiver import WEIGHTS_QOS
+from iql_ros.online.experience import Acknowledgement, ExperienceFormat
+from iql_ros.online.experience_log import read_experience
+from iql_ros.online.weights import read_weights
+from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.robot.task import Task
+from iql_ros.runs.policy import load_policy
 from tests.small_run import DIFFBOT, experience, INTERFACE, TEXT, write_start
 
 LOG = Path('runs/run/experience.log')

@@ -7,8 +7,8 @@ import pytest
 from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray
 
-from iql_ros.robot_interface import load_robot_interface
-from iql_ros.rosbag import read_episodes
+from iql_ros.data.rosbag import read_episodes
+from iql_ros.robot.robot_interface import load_robot_interface
 from tests.ros.test_policy_node import call, start
 
 TIMEOUT = 0.6        # [s] how long a command counts; patient with a busy machine

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Int64
 
-from iql_ros.nodes.message_waiter import MessageWaiter
+from iql_ros.nodes.hosting.message_waiter import MessageWaiter
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ from rclpy.parameter import Parameter
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from std_msgs.msg import ByteMultiArray, Header, String
 
-from iql_ros.bags.files import find_bags
-from iql_ros.bags.reader import Bag
+from iql_ros.data.bags.files import find_bags
+from iql_ros.data.bags.reader import Bag
 from iql_ros.files import InputError, share_folder
-from iql_ros.nodes import recorder
+from iql_ros.nodes.control import recorder
+from iql_ros.nodes.control.recorder import definitions, Recorder
+from iql_ros.nodes.control.robot_bridge import message_class
 from iql_ros.nodes.policy_node import PolicyNode
-from iql_ros.nodes.recorder import definitions, Recorder
-from iql_ros.nodes.robot_bridge import message_class
-from iql_ros.simulation import node_command
+from iql_ros.sim.node_command import node_command
 
 DIFFBOT = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
 
@@ -182,7 +182,7 @@ def test_after_kill_9_nothing_looks_like_a_bag(tmp_path):
     code = (
         'import sys\n'
         'from std_msgs.msg import String\n'
-        'from iql_ros.nodes.recorder import Recorder\n'
+        'from iql_ros.nodes.control.recorder import Recorder\n'
         f'recording = Recorder({str(tmp_path)!r}, "toy-node", ["std_msgs/msg/String"], None)\n'
         'recording.add("/a", String(data="x"), 1)\n'
         'print("ready", flush=True)\n'

@@ -6,7 +6,7 @@ import pytest
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from iql_ros.nodes.reset_client import ResetClient
+from iql_ros.nodes.control.reset_client import ResetClient
 
 
 class Host(Node):

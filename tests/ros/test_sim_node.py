@@ -11,18 +11,18 @@ import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from iql_ros.checkpoint import save_checkpoint
-from iql_ros.envs import make_env
-from iql_ros.evaluate import evaluate_policy
 from iql_ros.files import InputError, share_folder
-from iql_ros.iql import IQLAgent, IQLConfig
-from iql_ros.message_fields import stamp_ns
+from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.nodes.policy_node import PolicyNode
 from iql_ros.nodes.sim_node import SimNode
-from iql_ros.policy import load_policy
-from iql_ros.robot_interface import load_robot_interface
-from iql_ros.safety import Gate
-from iql_ros.simulation import node_command
+from iql_ros.robot.message_fields import stamp_ns
+from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.robot.safety import Gate
+from iql_ros.runs.checkpoint import save_checkpoint
+from iql_ros.runs.evaluate import evaluate_policy
+from iql_ros.runs.policy import load_policy
+from iql_ros.sim.envs import make_env
+from iql_ros.sim.node_command import node_command
 
 ROBOTS = share_folder() / 'config' / 'robots'
 SIMULATED = pytest.mark.ros_args('-r', '__ns:=/sim', '-r', '/clock:=clock')

@@ -1,0 +1,217 @@
+"""The `iql-ros` command: its sub-commands, their options, and how they end."""
+
+import argparse
+import os
+import sys
+
+from iql_ros import __version__
+from iql_ros.cli import commands, data_commands
+from iql_ros.data.bags.files import ALLOWANCES
+from iql_ros.files import InputError
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors take one line."""
+
+    def error(self, message):
+        self.exit(2, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
+
+
+def main(arguments=None) -> int:
+    """Run the command; return 0, or 2 for input that cannot be used, or 130 for Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f'iql-ros: error: {error}', file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever read our output (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # a disk, a folder or a name that the system refuses
+        place = f'{error.filename}: ' if error.filename else ''
+        print(f'iql-ros: error: {place}{error.strerror or error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('iql-ros: interrupted', file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog='iql-ros', description='Learn robot controllers from recordings.')
+    parser.add_argument('--version', action='version', version=f'iql-ros {__version__}')
+    subparsers = parser.add_subparsers(metavar='COMMAND', required=True)
+    for add in (_add_convert, _add_inspect, _add_train, _add_finetune, _add_evaluate,
+                _add_benchmark, _add_demo):
+        add(subparsers)
+    return parser
+
+
+def _add_command(subparsers, name: str, run, summary: str, example: str):
+    """Add a sub-command; `run` takes the parsed options."""
+    parser = subparsers.add_parser(
+        name, help=summary, description=summary, epilog=f'example:\n  {example}',
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_range_options(parser) -> None:
+    for name, which in (('low', '-1'), ('high', '+1')):
+        parser.add_argument(
+            f'--action-{name}', type=float, nargs='+', metavar='VALUE',
+            help=f'what {which} of the policy means, physical units: one value, or one an action')
+
+
+def _add_allow_option(parser) -> None:
+    parser.add_argument('--allow', action='append', default=[], choices=ALLOWANCES,
+                        metavar='NAME', help='go on where a bag is refused; may be repeated: '
+                        + '; '.join(f'{name} ({text})' for name, text in ALLOWANCES.items()))
+
+
+def _add_keys_option(parser) -> None:
+    parser.add_argument('--observation-keys', type=_names, metavar='KEY,KEY',
+                        help='which entries of Dict observations make the vector, in this order')
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(','))))
+
+
+def _add_convert(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'convert', data_commands.convert,
+        'Convert bags or a flat HDF5 file to a Minari dataset.',
+        'iql-ros convert drive_1 drive_2 --robot-config my_robot.yaml --dataset robot/drive-v0 '
+        '--report quality.html\n'
+        '  iql-ros convert hopper.hdf5 --env Hopper-v5 --dataset hopper/mixed-v0')
+    parser.add_argument('sources', nargs='+', metavar='SOURCE',
+                        help='bags (folders or files), or one .hdf5 or .h5 file')
+    parser.add_argument('--dataset', required=True, metavar='ID', help='new id, NAME/x-v0')
+    parser.add_argument('--robot-config', metavar='YAML', help="the robot's interface (bags)")
+    parser.add_argument('--namespace', help="prefix of the robot's topics (bags); default: found")
+    parser.add_argument('--labels', metavar='CSV',
+                        help='episodes as a person saw them: bag,start,end,outcome; seconds from '
+                             "the bag's beginning, outcome success, failure or end")
+    parser.add_argument('--report', metavar='FILE',
+                        help='write the quality report too: .html (a page) or .json')
+    _add_allow_option(parser)
+    parser.add_argument('--env', metavar='ID', help='Gymnasium environment of the recording')
+    _add_range_options(parser)
+
+
+def _add_inspect(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'inspect', data_commands.inspect,
+        'Say what a bag, a dataset or a checkpoint is.',
+        'iql-ros inspect my_bag --report my_bag.html --write-robot my_robot.yaml\n'
+        '  iql-ros inspect robot/drive-v0\n'
+        '  iql-ros inspect runs/drive-v0_iql')
+    parser.add_argument('target', metavar='PATH|ID',
+                        help='bag, dataset (id, folder, .hdf5 or .h5 file), checkpoint or run')
+    parser.add_argument('--report', metavar='FILE.html', help='write a page with plots (bags)')
+    parser.add_argument('--write-robot', metavar='FILE.yaml',
+                        help="write a first robot YAML with the bag's streams and commands")
+    _add_allow_option(parser)
+    parser.add_argument('--env', metavar='ID', help='Gymnasium environment (HDF5: action range)')
+    _add_range_options(parser)
+    _add_keys_option(parser)
+
+
+def _add_train(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'train', commands.train,
+        'Train a policy offline; Ctrl-C saves, --resume goes on.',
+        'iql-ros train --dataset robot/drive-v0\n'
+        '  iql-ros train --dataset hopper.hdf5 --config locomotion --set updates=100000\n'
+        '  iql-ros train --resume --name hopper_iql')
+    parser.add_argument('--dataset', metavar='ID|PATH', help='dataset (id, folder or HDF5 file)')
+    parser.add_argument('--robot-config', metavar='YAML',
+                        help='binds the policy to this robot (default: what the dataset says)')
+    _add_run_options(parser, 'the dataset and the algorithm')
+    parser.add_argument('--env', metavar='ID', help='Gymnasium environment to evaluate in')
+    _add_range_options(parser)
+    _add_keys_option(parser)
+
+
+def _add_finetune(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'finetune', commands.finetune,
+        'Let a trained policy go on learning in an environment; Ctrl-C saves, --resume goes on.',
+        'iql-ros finetune runs/drive-v0_iql --env iql_ros/DiffbotReal-v0\n'
+        '  iql-ros finetune runs/mixed-v0_iql --env Hopper-v5 --config paper --set steps=30000\n'
+        '  iql-ros finetune --resume --name drive-v0_iql_finetuned')
+    parser.add_argument('checkpoint', nargs='?', metavar='CHECKPOINT',
+                        help="to begin with: a .safetensors file, or a run's folder (its newest)")
+    parser.add_argument('--env', metavar='ID', help='Gymnasium environment to act in')
+    parser.add_argument('--dataset', metavar='ID|PATH',
+                        help="offline data to learn from besides (default: the checkpoint's)")
+    parser.add_argument('--robot-config', metavar='YAML',
+                        help="this robot, its gate and its task (default: the checkpoint's)")
+    _add_run_options(parser, "the checkpoint's run")
+    parser.add_argument('--allow', action='append', default=[], choices=['task'], metavar='NAME',
+                        help='go on where something is refused: task (data or a checkpoint of '
+                             'another task)')
+
+
+def _add_run_options(parser, named_after: str) -> None:
+    parser.add_argument('--config', metavar='YAML',
+                        help='settings: a file, or the name of a shipped one (default: robot)')
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
+                        help='one setting, over those of --config; may be repeated')
+    parser.add_argument('--name', help="the run's folder in $IQL_RUNS (default ./runs); without "
+                                       f'it, after {named_after}')
+    parser.add_argument('--resume', action='store_true', help='go on where the run stopped')
+
+
+def _add_evaluate(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'evaluate', commands.evaluate,
+        'Run seeded episodes of a policy in an environment.',
+        'iql-ros evaluate runs/drive-v0_iql --env iql_ros/Diffbot-v0 --episodes 100')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT',
+                        help="a .safetensors file, or a run's folder (its newest)")
+    parser.add_argument('--env', required=True, metavar='ID', help='Gymnasium environment')
+    parser.add_argument('--episodes', type=_count, default=10, metavar='N')
+    parser.add_argument('--seed', type=_seed, default=0, metavar='S',
+                        help='of the first episode; the next takes S + 1')
+    parser.add_argument('--csv', metavar='FILE', help='write a row an episode')
+    parser.add_argument('--robot-config', metavar='YAML',
+                        help='the robot whose gate every action passes (default: the one inside)')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
+
+
+def _add_benchmark(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'benchmark', commands.benchmark,
+        'Measure updates a second beside the peers, in one run.',
+        'iql-ros benchmark --json updates.json')
+    parser.add_argument('--json', metavar='FILE', help='write the figures too')
+
+
+def _add_demo(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'demo', commands.demo,
+        'The whole loop on the sample recording: convert, train, evaluate, deploy, report.',
+        'iql-ros demo')
+    parser.add_argument('--smoke', action='store_true', help='all of it, with little training')
+    parser.add_argument('--seed', type=_seed, default=0, metavar='S', help='of the training')
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1, '1 or more')
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, '0 or more')
+
+
+def _whole(text: str, lowest: int, allowed: str) -> int:
+    if not text.isdecimal() or int(text) < lowest:
+        raise argparse.ArgumentTypeError(f'got {text}; expected a whole number, {allowed}')
+    return int(text)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

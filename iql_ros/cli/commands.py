@@ -1,0 +1,188 @@
+"""What the sub-commands of `iql-ros` that train and run do; cli.py says which there are."""
+
+import dataclasses
+import json
+from pathlib import Path
+import time
+
+from iql_ros.cli.data_commands import checkpoint_file, print_data_notes
+from iql_ros.files import (
+    check_new_file, InputError, parse_yaml, read_yaml, share_folder, unknown_name)
+
+_CONFIGS = {'train': 'iql', 'finetune': 'finetune'}  # folder of config/ with the shipped ones
+
+
+def train(options) -> None:
+    from iql_ros.runs import train as training
+    from iql_ros.runs.report import write_run_report
+    from iql_ros.runs.run_directory import default_name
+    given = _given(options, dataset=options.dataset, action_low=options.action_low,
+                   action_high=options.action_high, observation_keys=options.observation_keys)
+    mapping = _settings(options, 'train', given, ('dataset', '--dataset ID'), default_name)
+    settings, config = training.settings_from_mapping(mapping, options.config or 'the settings')
+    folder = training.train(settings, config, resume=options.resume,
+                            robot_config=_robot_text(options, settings.name))
+    facts = json.loads((folder / 'dataset.json').read_text())
+    print_data_notes(facts['clipped'], facts['notes'])
+    _report('trained', folder, write_run_report)
+
+
+def finetune(options) -> None:
+    from iql_ros.online import finetune as finetuning
+    from iql_ros.online.report import write_finetune_report
+    from iql_ros.runs.run_directory import RunDirectory
+    given = _given(options, dataset=options.dataset)
+    if options.checkpoint is not None:
+        given['checkpoint'] = str(checkpoint_file(options.checkpoint).absolute())
+    mapping = _settings(options, 'finetune', given, ('checkpoint', 'CHECKPOINT'), _finetuned_name)
+    settings = finetuning.settings_from_mapping(mapping, options.config or 'the settings')
+    run, started = RunDirectory(settings.name), time.time()
+    try:
+        finetuning.finetune(settings, resume=options.resume, allow_task='task' in options.allow,
+                            robot_config=_robot_text(options, settings.name))
+    except KeyboardInterrupt:
+        latest = run.latest()
+        if latest and latest.stat().st_mtime > started:
+            _report('saved, --resume goes on with it', run.path, write_finetune_report)
+        raise
+    _report('fine-tuned', run.path, write_finetune_report)
+
+
+def _finetuned_name(settings: dict) -> str:
+    """Return the name of a run that was given none: after the run that it begins with."""
+    checkpoint = Path(settings['checkpoint'])
+    inside = checkpoint.parent.name == 'checkpoints'
+    return (checkpoint.parents[1].name if inside else checkpoint.stem) + '_finetuned'
+
+
+def _report(done: str, folder: Path, write) -> None:
+    try:
+        print(f'{done}: {folder}, report: {write(folder)}')
+    except InputError as error:
+        print(f'{done}: {folder}, without report.html: {error}')
+
+
+def _given(options, **others) -> dict:
+    """Return the settings that the options of `train` and `finetune` give."""
+    given = {'name': options.name, 'environment': options.env, **others}
+    given = {key: value for key, value in given.items() if value is not None}
+    for item in options.set:
+        key, equals, value = item.partition('=')
+        if not equals:
+            raise InputError(f'--set {item}: expected KEY=VALUE')
+        given[key] = parse_yaml(f'value: {value}', f'--set {item}')['value']
+    return given
+
+
+def _settings(options, command: str, given: dict, needed: tuple[str, str], default_name) -> dict:
+    """
+    Return the settings of a run: --config's, or with --resume its own, and those given.
+
+    Args:
+        options: Of the command line.
+        command: train or finetune.
+        given: Settings that options give.
+        needed: The key that a new run cannot do without, and how it is given.
+        default_name: Names a run, from its settings.
+
+    """
+    from iql_ros.runs.run_directory import RunDirectory
+    settings = {**_read_config(_CONFIGS[command], options.config or 'robot'), **given}
+    key, option = needed
+    if key not in settings and not (options.resume and 'name' in settings):
+        raise InputError(f'{option} is missing (with --resume: or --name NAME)')
+    if 'name' not in settings:
+        settings['name'] = default_name(settings)
+    run = RunDirectory(str(settings['name']))
+    if options.resume and not options.config:
+        if not (run.path / 'config.yaml').is_file():
+            raise InputError(f"run '{run.name}': {run.path} holds no config.yaml, so there is "
+                             'nothing to resume')
+        own = read_yaml(run.path / 'config.yaml')
+        of = 'finetune' if 'checkpoint' in own else 'train'
+        if of != command:
+            raise InputError(f"run '{run.name}' is one of `iql-ros {of}`, which resumes it")
+        return {**own, **given}
+    return settings
+
+
+def _read_config(folder: str, name: str) -> dict:
+    """Read a YAML file of settings, or one that is shipped in config/`folder` by its name."""
+    shipped = {path.stem: path for path in (share_folder() / 'config' / folder).glob('*.yaml')}
+    if name in shipped:
+        return read_yaml(shipped[name])
+    if not Path(name).exists() and not Path(name).suffix:
+        raise unknown_name('config', name, [*sorted(shipped), 'or a YAML file'])
+    return read_yaml(name)
+
+
+def _robot_text(options, run_name: str) -> str | None:
+    """Return the YAML text of --robot-config; with --resume, by default the run's own."""
+    from iql_ros.runs.checkpoint import read_header
+    from iql_ros.runs.run_directory import RunDirectory
+    if options.robot_config is not None:
+        return _load_robot(options.robot_config).text
+    latest = RunDirectory(run_name).latest() if options.resume else None
+    return read_header(latest)['robot_config'] if latest else None
+
+
+def evaluate(options) -> None:
+    from iql_ros.robot.robot_interface import ActionScaling
+    from iql_ros.robot.safety import Gate
+    from iql_ros.runs.evaluate import evaluate_policy, summary, write_results
+    from iql_ros.runs.policy import load_policy
+    from iql_ros.sim.envs import make_env
+    if options.csv is not None:
+        check_new_file(options.csv, '--csv')
+    policy = load_policy(checkpoint_file(options.checkpoint), options.device)
+    data = policy.header['dataset']
+    scaling = ActionScaling(data['action_low'], data['action_high'])
+    interface = _interface_of(policy, options)
+    env = make_env(options.env)
+    results = []
+    for episode in range(options.episodes):
+        result, = evaluate_policy(policy, env, 1, options.seed + episode, scaling,
+                                  Gate(interface) if interface else None,
+                                  tuple(data['observation_keys']))
+        results.append(dataclasses.replace(result, episode=episode))
+        outcome = {None: '', True: ', success', False: ', no success'}[result.success]
+        print(f'episode {episode}: return {result.return_:.2f}, {result.length} steps{outcome}',
+              flush=True)
+    env.close()
+    figures = summary(results)
+    success = f', success {figures["success_rate"]:.0%}' if 'success_rate' in figures else ''
+    print(f'{len(results)} episodes: return {figures["return_mean"]:.2f} +- '
+          f'{figures["return_std"]:.2f}, length {figures["length_mean"]:.1f}{success}')
+    if options.csv:
+        write_results(options.csv, results)
+
+
+def _interface_of(policy, options):
+    """Return the interface whose gate applies: the local one once it fits, or the inner."""
+    if options.robot_config is None:
+        return policy.interface
+    interface = _load_robot(options.robot_config)
+    policy.check_robot(interface, options.checkpoint)
+    return interface
+
+
+def _load_robot(path: str):
+    """Read a robot's YAML, its task checked too, whose functions need not be on this machine."""
+    from iql_ros.robot.robot_interface import load_robot_interface
+    from iql_ros.robot.task import read_task
+    interface = load_robot_interface(path)
+    read_task(interface)
+    return interface
+
+
+def benchmark(options) -> None:
+    import runpy
+    if options.json is not None:
+        check_new_file(options.json, '--json')
+    script = runpy.run_path(str(share_folder() / 'benchmarks' / 'updates.py'))
+    script['main'](['--json', options.json] if options.json else [])
+
+
+def demo(options) -> None:
+    from iql_ros.demo.demo import FULL, run_demo, SMOKE
+    run_demo(SMOKE if options.smoke else FULL, options.seed)

@@ -1,0 +1,142 @@
+"""What the sub-commands of `iql-ros` about data do: convert and inspect."""
+
+import functools
+import json
+from pathlib import Path
+import sys
+import time
+
+from iql_ros.files import check_new_file, InputError, write_atomic
+
+_FIRST_PROGRESS, _PROGRESS_EVERY = 3.0, 1.0  # [s]
+
+
+def convert(options) -> None:
+    from iql_ros.data.convert import convert_hdf5
+    first = options.sources[0]
+    if not any(path.endswith(('.hdf5', '.h5')) for path in options.sources):
+        _convert_bags(options)
+        return
+    for name in ('robot_config', 'namespace', 'labels', 'report', 'allow'):
+        if getattr(options, name):
+            raise InputError(f'{first}: --{name.replace("_", "-")} is for bags; training binds a '
+                             'policy to a robot (iql-ros train --robot-config YAML)')
+    if len(options.sources) > 1:
+        raise InputError(f'{first}: an HDF5 file is converted alone; got '
+                         f'{len(options.sources)} sources')
+    _print_dataset(convert_hdf5(first, options.dataset, options.action_low, options.action_high,
+                                options.env))
+
+
+def _convert_bags(options) -> None:
+    from iql_ros.data.bags.page import write_bag_page
+    from iql_ros.data.bags.quality import quality_text
+    from iql_ros.data.convert import convert_bags
+    from iql_ros.robot.robot_interface import load_robot_interface
+    if options.robot_config is None:
+        raise InputError(f'{options.sources[0]}: bags need --robot-config YAML')
+    if options.action_low or options.action_high:
+        raise InputError('--action-low and --action-high are for HDF5 files; the robot config '
+                         'says what -1 and +1 mean in bags')
+    _check_report(options.report, ('.html', '.json'))
+    progress = _Progress()
+    dataset, report = convert_bags(
+        options.sources, options.dataset, load_robot_interface(options.robot_config),
+        options.namespace, options.env, options.labels, options.allow, progress.show)
+    progress.end()
+    print(quality_text(report))
+    if options.report and options.report.endswith('.json'):
+        write_atomic(options.report, json.dumps(report, indent=1) + '\n')
+    elif options.report:
+        write_bag_page(options.report, report=report)
+    _print_dataset(dataset)
+
+
+class _Progress:
+    """A line on a terminal for work that takes longer than some seconds."""
+
+    def __init__(self):
+        self._next, self._shown = time.monotonic() + _FIRST_PROGRESS, False
+
+    def show(self, name: str, messages: int, declared: int) -> None:
+        if time.monotonic() < self._next or not sys.stderr.isatty():
+            return
+        self._next, self._shown = time.monotonic() + _PROGRESS_EVERY, True
+        print(f'\r{name}: {messages:,} of {declared:,} messages', end='',
+              file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._shown:
+            print(file=sys.stderr)
+
+
+def _check_report(path: str | None, suffixes: tuple[str, ...]) -> None:
+    """Refuse a report that cannot be written, before the work that it is of."""
+    if path is None:
+        return
+    if not path.endswith(suffixes):
+        raise InputError(f'--report {path}: expected a name that ends in {" or ".join(suffixes)}')
+    check_new_file(path, '--report')
+
+
+def _print_dataset(dataset) -> None:
+    print(f'{dataset.name}: {len(dataset.rewards):,} transitions in '
+          f'{len(dataset.episode_lengths):,} episodes, {dataset.observations.shape[1]} '
+          f'observation and {dataset.actions.shape[1]} action values')
+    print_data_notes(dataset.clipped, dataset.notes)
+
+
+def print_data_notes(clipped: float, notes) -> None:
+    if clipped:
+        print(f'note: {clipped:.2%} of the action values lie outside of their range: clipped')
+    for note in notes:
+        print(f'note: {note}')
+
+
+def inspect(options) -> None:
+    from iql_ros.cli.describe import describe_checkpoint, describe_dataset
+    from iql_ros.data.bags.files import is_bag
+    from iql_ros.data.datasets import read_recording, to_transitions
+    checkpoint = checkpoint_file(options.target)
+    if checkpoint.suffix == '.safetensors':
+        print(describe_checkpoint(checkpoint))
+        return
+    if is_bag(options.target):
+        _inspect_bags(options)
+        return
+    for name in ('report', 'write_robot'):
+        if getattr(options, name):
+            raise InputError(f'--{name.replace("_", "-")} is for bags; {options.target} is none')
+    recording = read_recording(options.target, options.observation_keys or (),
+                               options.action_low, options.action_high, options.env)
+    print(describe_dataset(recording, to_transitions(recording)))
+
+
+def _inspect_bags(options) -> None:
+    from iql_ros.data.bags.files import Allowed, find_bags
+    from iql_ros.data.bags.page import write_bag_page
+    from iql_ros.data.bags.robot_draft import draft_robot
+    from iql_ros.data.bags.survey import survey_bag, survey_text
+    _check_report(options.report, ('.html',))
+    if options.write_robot is not None:
+        if Path(options.write_robot).exists():
+            raise InputError(f'--write-robot {options.write_robot}: exists; choose another name')
+        check_new_file(options.write_robot, '--write-robot')
+    progress, surveys = _Progress(), []
+    for path in find_bags(options.target):
+        surveys.append(survey_bag(path, Allowed(options.allow),
+                                  functools.partial(progress.show, path.name)))
+        progress.end()
+        print(survey_text(surveys[-1]))
+    if options.report:
+        write_bag_page(options.report, surveys=surveys)
+    if options.write_robot:
+        name = Path(options.write_robot).stem
+        write_atomic(options.write_robot, draft_robot(surveys[0], name))
+        print(f'wrote {options.write_robot}; fill in its lines with TODO')
+
+
+def checkpoint_file(path: str) -> Path:
+    """Return the checkpoint that a path names: itself, or a run's newest."""
+    pointer = Path(path) / 'latest' if Path(path).is_dir() else Path(path)
+    return pointer.resolve() if pointer.is_file() else Path(path)

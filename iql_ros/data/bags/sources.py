@@ -1,0 +1,168 @@
+"""Which topics of a bag make a robot's observations, actions, rewards and events."""
+
+import dataclasses
+import typing
+
+import numpy as np
+
+from iql_ros.data.bags.episode_cutter import ACTION, EVENT, OBSERVATION, REWARD, TERMINATED
+from iql_ros.data.bags.files import Allowed
+from iql_ros.data.bags.reader import Bag
+from iql_ros.data.bags.statistics import Decimated, StreamStatistics
+from iql_ros.files import InputError, unknown_name
+from iql_ros.robot.robot_interface import RobotInterface
+from iql_ros.robot.task import Task
+
+_EVENT_TYPE = 'std_msgs/msg/Header'
+_CLOCKS_AGREE = 1.0          # [s] within which header clocks, and receive time, must agree
+_SECOND = 1_000_000_000
+
+
+@dataclasses.dataclass
+class Source:
+    """One stream of the robot, found in a bag."""
+
+    kind: str
+    index: int                           # of the stream, among those of its kind
+    topic: str                           # in the bag
+    type: str
+    read: typing.Callable                # message -> value
+    deserialize: typing.Callable         # data -> message
+    stamp_of: typing.Callable | None     # data -> header stamp [ns]
+    by_header: bool                      # the header's stamp places the message in time
+    statistics: StreamStatistics
+    ages: Decimated                      # [ns] at the ticks
+    max_age: float | None = None         # [s]
+    last_ns: int = 0                     # stamp of the message before
+    lazy: bool = False                   # deserialised only when a tick asks; not the first one
+
+    def __post_init__(self):
+        self.traced = self.kind in (OBSERVATION, ACTION)  # for what an action brings about
+
+    def decode(self, data):
+        """Return the value of a serialised message."""
+        return self.read(self.deserialize(data))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    kind: str
+    index: int
+    topic: str               # as the robot YAML names it
+    type: str
+    read: typing.Callable
+    by_header: bool = True
+    max_age: float | None = None
+    required: bool = True
+    executed: str = ''       # topic of what was executed, where it was recorded
+
+
+def _wanted(interface: RobotInterface, task: Task) -> list[_Wanted]:
+    found = []
+    for kind, streams in ((OBSERVATION, interface.observation), (ACTION, interface.action)):
+        found += [_Wanted(kind, index, stream.topic, stream.type, stream.decode,
+                          stream.stamp == 'header', stream.max_age,
+                          executed=getattr(stream, 'executed', ''))
+                  for index, stream in enumerate(streams)]
+    for kind, source in ((REWARD, task.reward_source), (TERMINATED, task.terminated_source)):
+        if source is not None:
+            found.append(_Wanted(kind, 0, source.topic, source.type, source.decode))
+    if task.episode is not None:
+        found.append(_Wanted(EVENT, 0, task.episode.topic, _EVENT_TYPE,
+                             lambda message: message.frame_id, required=False))
+    return found
+
+
+def find_sources(bag: Bag, interface: RobotInterface, task: Task,
+                 namespace: str | None) -> list[Source]:
+    """
+    Return the streams of a robot in a bag; where `executed` was recorded, that is the action.
+
+    Raises:
+        InputError: for a topic that is missing or of another type, naming the nearest; for
+            several namespaces that fit.
+
+    """
+    wanted = _wanted(interface, task)
+    prefix = _find_namespace(bag, wanted, namespace)
+    sources = []
+    for want in wanted:
+        topic = resolve(prefix, want.topic)
+        if want.executed and resolve(prefix, want.executed) in bag.topics:
+            topic = resolve(prefix, want.executed)
+        if topic not in bag.topics and not want.required:
+            continue
+        if bag.topics[topic].type != want.type:
+            raise InputError(f"bag '{bag.path}': topic '{topic}' is of type "
+                             f'{bag.topics[topic].type}; the robot interface says {want.type}')
+        stamp_of = bag.header_stamp(topic)
+        by_header = want.by_header and stamp_of is not None
+        sources.append(Source(
+            want.kind, want.index, topic, want.type, want.read, bag.deserializer(topic), stamp_of,
+            by_header, StreamStatistics(by_header), Decimated(), want.max_age))
+    return sources
+
+
+def resolve(prefix: str, topic: str) -> str:
+    """Return the topic's name in a bag whose robot lives under a prefix ('' or /name)."""
+    return topic if topic.startswith('/') else f'{prefix}/{topic}'
+
+
+def _find_namespace(bag: Bag, wanted: list[_Wanted], namespace: str | None) -> str:
+    """Return the prefix under which the bag has every stream; ambiguity is the user's to solve."""
+    choices = [[topic for topic in (want.executed, want.topic) if topic]
+               for want in wanted if want.required]
+    relative = [topics[-1] for topics in choices if not topics[-1].startswith('/')]
+    if namespace is not None:
+        prefixes = ['/' + namespace.strip('/') if namespace.strip('/') else '']
+    elif not relative:
+        prefixes = ['']
+    else:
+        endings = {f'/{topic}' for topics in choices for topic in topics if topic in relative}
+        prefixes = sorted({name[:-len(ending)] for name in bag.topics for ending in endings
+                           if name.endswith(ending)})
+    missing = {prefix: [topics[-1] for topics in choices if not any(
+        resolve(prefix, topic) in bag.topics for topic in topics)] for prefix in prefixes or ['']}
+    fitting = [prefix for prefix, topics in missing.items() if not topics]
+    if len(fitting) > 1:
+        raise InputError(f"bag '{bag.path}' has the robot's topics in several namespaces; choose "
+                         f'one with --namespace: {", ".join(name or "/" for name in fitting)}')
+    if not fitting:
+        prefix = min(missing, key=lambda name: (len(missing[name]), name))
+        error = unknown_name('topic', resolve(prefix, missing[prefix][0]), sorted(bag.topics))
+        raise InputError(f"bag '{bag.path}': {error}")
+    return fitting[0]
+
+
+def check_clocks(bag: Bag, sources: list[Source], allowed: Allowed, whole: bool) -> None:
+    """
+    Refuse streams that cannot share one axis of time.
+
+    Args:
+        bag: The bag.
+        sources: Its streams, their statistics so far.
+        allowed: What a person allowed by name.
+        whole: Whether the bag was read to its end; before, only what is beyond doubt is refused.
+
+    Raises:
+        InputError: naming the topics and how far they are apart.
+
+    """
+    timed = [source for source in sources
+             if source.statistics.messages and source.kind in (OBSERVATION, ACTION)]
+    for source in timed:
+        if whole and source.by_header and source.statistics.summary()['constant']:
+            raise InputError(f"bag '{bag.path}': topic '{source.topic}': the header's stamp is "
+                             'the same in every message; say stamp: receive')
+    offsets = [(source.statistics.offset_ns or 0.0) / _SECOND if source.by_header else 0.0
+               for source in timed]
+    if len(offsets) < 2:
+        return
+    low, high = int(np.argmin(offsets)), int(np.argmax(offsets))
+    apart = offsets[high] - offsets[low]
+    if apart > (_CLOCKS_AGREE if whole else 60 * _CLOCKS_AGREE):
+        ways = {True: 'its header', False: 'its receive time'}
+        allowed.refuse('clocks', (
+            f"bag '{bag.path}': topic '{timed[low].topic}', by {ways[timed[low].by_header]}, runs "
+            f"{apart:,.1f} s ahead of topic '{timed[high].topic}', by "
+            f'{ways[timed[high].by_header]}; say stamp: receive, or header, for both'))

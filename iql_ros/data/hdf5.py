@@ -1,0 +1,174 @@
+"""Other people's flat HDF5 files (D4RL's layout and its relatives), read as episodes."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+
+from iql_ros.data.minari_store import Recording
+from iql_ros.files import InputError
+from iql_ros.robot.transitions import Episode
+
+_REQUIRED = ('observations', 'actions', 'rewards', 'terminals')
+_OPTIONAL = ('next_observations', 'timeouts', 'episode_terminals')
+_JUMP = 1e-6  # rows further apart than this do not follow each other, as in the authors' code
+
+
+@contextlib.contextmanager
+def reading(where):
+    """Turn what h5py raises on a cut or damaged file into one line."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, MemoryError) as error:
+        # a KeyError puts its text in quotes, and a MemoryError of numpy makes one of its arguments
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        reason = ' '.join(str(text).split())
+        raise InputError(f'{where}: cannot be read as HDF5: {reason}') from None
+
+
+def import_h5py():
+    """Return h5py, or say which extra brings it."""
+    try:
+        import h5py
+    except ImportError:
+        raise InputError("HDF5 files need h5py: pip install 'iql_ros[data]'") from None
+    return h5py
+
+
+def check_finite(name: str, values: np.ndarray, starts, where) -> None:
+    """
+    Refuse NaN and infinity in values (N, ...) whose episodes begin at the offsets `starts`.
+
+    Raises:
+        InputError: naming the array, the episode, its row and the value.
+
+    """
+    wrong = ~np.isfinite(values)
+    if not wrong.any():
+        return
+    row = int(np.argmax(wrong.reshape(len(values), -1).any(axis=1)))
+    episode = int(np.searchsorted(starts, row, side='right')) - 1
+    value = np.ravel(values[row])[np.argmax(np.ravel(wrong[row]))]
+    raise InputError(f'{where}: {name} of episode {episode}, row {row - starts[episode]}: '
+                     f'got {value}; expected finite values')
+
+
+def read_flat(path, time_limit: int | None = None) -> Recording:
+    """
+    Read a flat file with or without next_observations, timeouts and episode_terminals.
+
+    An episode ends where the file says so and where a row's next observation is not the
+    next row. The last step of a truncated episode is left out where its next observation
+    is not in the file. `time_limit` [steps] cuts episodes of a file that marks no timeouts.
+
+    Raises:
+        InputError: for a file that is cut, is not in this layout, or holds NaN.
+
+    """
+    path = Path(path)
+    arrays, environment = _read_arrays(path)
+    terminals = arrays['terminals']
+    ends, notes = _episode_ends(arrays, time_limit)
+    stops = np.flatnonzero(ends) + 1
+    starts = np.concatenate([[0], stops[:-1]])
+    for name, values in arrays.items():
+        check_finite(name, values, starts, path)
+    following = arrays.get('next_observations')
+    episodes = [_episode(arrays, following, start, stop, terminals[stop - 1])
+                for start, stop in zip(starts, stops)]
+    kept = [episode for episode in episodes if len(episode.actions)]
+    if following is None and (left_out := int((~terminals[stops - 1]).sum())):
+        notes.append(f'{left_out} steps left out: the last of every truncated episode, whose '
+                     'next observation is not in the file')
+    return Recording(str(path), kept, environment=environment, notes=tuple(notes))
+
+
+def _read_arrays(path: Path) -> tuple[dict, str | None]:
+    h5py = import_h5py()
+    if not path.is_file():
+        raise InputError(f'{path}: no such file')
+    with reading(path), h5py.File(path, 'r') as file:
+        if 'episode_0' in file:
+            raise InputError(f'{path}: is the data file of a Minari dataset; give the '
+                             "dataset's id or folder instead")
+        for name in _REQUIRED:
+            if not isinstance(file.get(name), h5py.Dataset):
+                raise InputError(f"{path}: array '{name}' is missing; expected "
+                                 f'{", ".join(_REQUIRED)}, found {", ".join(file) or "nothing"}')
+        arrays = {name: file[name][()] for name in _REQUIRED + _OPTIONAL if name in file}
+        environment = file.attrs.get('env_id')
+    for name in arrays:
+        arrays[name] = _check_array(name, arrays, path)
+    return arrays, environment if isinstance(environment, str) else None
+
+
+def _check_array(name: str, arrays: dict, path: Path) -> np.ndarray:
+    """Return one array as (N, dim), or (N,), flags as bool."""
+    values, steps = arrays[name], len(np.atleast_1d(arrays['observations']))
+    kinds = 'f' if name == 'actions' else 'fiub'
+    if values.dtype.kind not in kinds:
+        raise InputError(f'{path}: {name} are of type {values.dtype}; expected '
+                         f'{"continuous values (float)" if kinds == "f" else "numbers"}')
+    vector = name in ('observations', 'next_observations', 'actions')
+    if not vector and values.shape == (steps, 1):
+        values = values[:, 0]
+    if values.ndim != (2 if vector else 1) or len(values) != steps or not steps:
+        expected = f'({steps or "steps"}, size)' if vector else f'({steps},)'
+        raise InputError(f'{path}: {name} have shape {values.shape}; expected {expected}')
+    if name == 'next_observations' and values.shape != arrays['observations'].shape:
+        raise InputError(f'{path}: next_observations have {values.shape[1]} values; '
+                         f'observations {arrays["observations"].shape[1]}')
+    if vector:
+        return values if values.dtype.kind == 'f' else values.astype(np.float64)
+    if name == 'rewards':
+        return values
+    check_finite(name, values, [0], path)
+    return values != 0
+
+
+def _episode_ends(arrays: dict, time_limit: int | None) -> tuple[np.ndarray, list[str]]:
+    """Return where episodes end (N,) bool, the file's last row included, and notes."""
+    ends, notes = arrays['terminals'].copy(), []
+    declared = [name for name in ('timeouts', 'episode_terminals') if name in arrays]
+    for name in declared:
+        ends |= arrays[name]
+    if 'next_observations' in arrays:
+        with np.errstate(invalid='ignore'):  # infinity is refused when the episodes are known
+            gap = arrays['observations'][1:] - arrays['next_observations'][:-1]
+        jumps = (np.linalg.norm(gap, axis=1) > _JUMP) & ~ends[:-1]
+        ends[:-1] |= jumps
+        if declared and jumps.any():
+            notes.append(f'{int(jumps.sum())} rows whose next observation is not the next row '
+                         'end an episode')
+    elif not declared and time_limit:
+        notes.append(f'no timeouts in the file: episodes end after {time_limit} steps, the '
+                     "environment's limit")
+        _cut_at(ends, time_limit)
+    elif not declared:
+        notes.append('no timeouts in the file: episodes end at terminals only (--env ID cuts '
+                     "them at the environment's time limit)")
+    ends[-1] = True
+    return ends, notes
+
+
+def _cut_at(ends: np.ndarray, time_limit: int) -> None:
+    steps = 0
+    for row, end in enumerate(ends):
+        steps += 1
+        if end or steps == time_limit:
+            ends[row], steps = True, 0
+
+
+def _episode(arrays, following, start: int, stop: int, terminated: bool) -> Episode:
+    """Return rows start:stop, without the last where its next observation is unknown."""
+    observations = arrays['observations'][start:stop]
+    if following is not None:
+        observations = np.concatenate([observations, following[stop - 1:stop]])
+    elif terminated:  # what follows is masked: any finite observation does
+        observations = np.concatenate([observations, observations[-1:]])
+    else:
+        stop -= 1
+    ends = np.zeros(stop - start, dtype=bool)
+    ends[-1:] = True
+    return Episode(observations, arrays['actions'][start:stop], arrays['rewards'][start:stop],
+                   terminations=ends & terminated, truncations=ends & ~terminated)

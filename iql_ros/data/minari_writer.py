@@ -1,0 +1,137 @@
+"""New Minari datasets, whole or not at all, with where their episodes come from."""
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+import shutil
+
+import numpy as np
+
+from iql_ros import __version__
+from iql_ros.data.minari_store import (
+    DATASET_ID, datasets_root, import_minari, INTERVENTION)
+from iql_ros.files import InputError
+from iql_ros.robot.transitions import Episode
+
+_WORKPLACE = '.iql_ros'  # hidden: Minari does not list what is being written there
+
+
+def check_new_id(dataset_id: str) -> Path:
+    """
+    Return the folder that a new dataset will have.
+
+    Raises:
+        InputError: for an id of the wrong form or one that exists already.
+
+    """
+    if not DATASET_ID.fullmatch(dataset_id):
+        raise InputError(f"dataset id '{dataset_id}': expected NAME/x-v0 (letters, digits, - "
+                         'and _, NAME of at least two, a version at the end)')
+    folder = datasets_root() / dataset_id
+    if folder.exists():
+        raise InputError(f"dataset id '{dataset_id}': {folder} exists already; choose another "
+                         'id or version')
+    return folder
+
+
+def source_files(paths) -> list[dict]:
+    """Return name (from the source on) and sha256 of every file a dataset is made from."""
+    sources = []
+    for path in (Path(path).resolve() for path in paths):
+        for file in sorted(path.rglob('*')) if path.is_dir() else [path]:
+            if file.is_file():
+                with open(file, 'rb') as content:
+                    digest = hashlib.file_digest(content, 'sha256').hexdigest()
+                name = file.relative_to(path.parent).as_posix()
+                sources.append({'file': name, 'sha256': digest})
+    return sources
+
+
+def write_minari(dataset_id: str, episodes: list[Episode], *, action_low, action_high,
+                 sources=(), settings=None, robot_config: str | None = None,
+                 environment: str | None = None) -> Path:
+    """
+    Write episodes (actions in physical units) as a new Minari dataset; return its folder.
+
+    It is written beside the others under a hidden name and appears by one rename, so that
+    what can be seen is whole, also after a kill -9. `sources` is what `source_files` returns;
+    `environment` is recorded, not made.
+
+    Raises:
+        InputError: as check_new_id, and when the folder cannot be written.
+
+    """
+    folder, root = check_new_id(dataset_id), datasets_root()
+    if not episodes:
+        raise InputError(f"dataset '{dataset_id}': no episode to write")
+    provenance = {'version': __version__, 'sources': list(sources),
+                  'settings': settings or {}, 'robot_config': robot_config}
+    metadata = {'dataset_id': dataset_id, 'iql_ros': json.dumps(provenance, sort_keys=True),
+                'minari_version': import_minari().__version__}
+    spec = environment and _environment_spec(environment)
+    if spec:
+        metadata['env_spec'] = spec
+    partial = root / _WORKPLACE / dataset_id.replace('/', '~')
+    try:
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        partial.mkdir(parents=True)
+        _write_data(partial / 'data', episodes, action_low, action_high, metadata)
+        _create_namespace(dataset_id)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(partial, folder)
+    except OSError as error:
+        reason = ' '.join(str(error.strerror or error).split())
+        raise InputError(f'{folder}: cannot be written: {reason}') from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            partial.parent.rmdir()
+    return folder
+
+
+def _environment_spec(environment: str) -> str | None:
+    """Return the JSON of an environment, also of one that is not registered here."""
+    import gymnasium
+    with contextlib.suppress(InputError):
+        import iql_ros.sim.envs  # noqa: F401 (registers ours; needs mujoco)
+    for find in (gymnasium.spec, gymnasium.envs.registration.EnvSpec):
+        with contextlib.suppress(gymnasium.error.Error):
+            return find(environment).to_json()
+    return None  # not the name of an environment
+
+
+def _write_data(folder: Path, episodes, low, high, metadata: dict) -> None:
+    from gymnasium.spaces import Box
+    from minari.data_collector import EpisodeBuffer
+    from minari.dataset.minari_storage import MinariStorage
+    first = episodes[0].observations
+    flagged = any(episode.interventions is not None for episode in episodes)
+    storage = MinariStorage.new(
+        folder, observation_space=Box(-np.inf, np.inf, first.shape[1:], first.dtype),
+        action_space=Box(np.asarray(low, np.float64), np.asarray(high, np.float64),
+                         dtype=np.float64), data_format='hdf5')
+    storage.update_episodes(EpisodeBuffer(
+        observations=episode.observations, actions=episode.actions, rewards=episode.rewards,
+        terminations=episode.terminations, truncations=episode.truncations,
+        infos=_infos(episode) if flagged else None) for episode in episodes)
+    storage.update_metadata(metadata)
+    for path in folder.iterdir():
+        with open(path, 'rb') as file:
+            os.fsync(file.fileno())
+
+
+def _infos(episode: Episode) -> dict:
+    """Return who had control, T + 1 as Minari keeps infos: the reset's comes first."""
+    flags = np.zeros(len(episode.actions) + 1, dtype=bool)
+    if episode.interventions is not None:
+        flags[1:] = episode.interventions
+    return {INTERVENTION: flags}
+
+
+def _create_namespace(dataset_id: str) -> None:
+    from minari.namespace import create_namespace, list_local_namespaces
+    namespace = dataset_id.rpartition('/')[0]
+    if namespace and namespace not in list_local_namespaces():
+        create_namespace(namespace)

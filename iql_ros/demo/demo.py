@@ -1,0 +1,115 @@
+"""The whole loop on the sample recording: convert, train, deploy, fine-tune, report."""
+
+import dataclasses
+import importlib.util
+import os
+from pathlib import Path
+import shutil
+import time
+
+from iql_ros.data.convert import convert_bags
+from iql_ros.demo.evaluation import judge, Outcome
+from iql_ros.demo.report import write_demo_report
+from iql_ros.demo.topics import deploy, practise
+from iql_ros.files import InputError, read_yaml, share_folder
+from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.runs.report import write_run_report
+from iql_ros.runs.run_directory import RunDirectory, runs_folder
+from iql_ros.runs.train import settings_from_mapping, train
+
+ENVIRONMENT = 'iql_ros/Diffbot-v0'
+_DATASET = 'diffbot/sample-v0'
+_MODULES = {'minari': 'data', 'rosbags': 'data', 'mujoco': 'sim', 'matplotlib': 'report'}
+_LEARNERS = {                # run name -> (title, settings over config/iql/robot.yaml)
+    'iql': ('IQL', {}),
+    'cloning': ('Cloning', {'algorithm': 'bc'}),
+    'cloning-best': ('Cloning of the best 20 %', {'algorithm': 'bc', 'best_episodes': 0.2})}
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How much of everything the demo does."""
+
+    updates: int | None      # None: what the settings say
+    starts: int              # start poses of the evaluation
+    episodes: int            # over topics
+    time_limit: float        # [s] of the deployment
+    practice: dict           # settings over config/finetune/robot.yaml
+    practice_limit: float    # [s] of the fine-tuning
+
+
+FULL = Size(updates=None, starts=100, episodes=20, time_limit=300.0,
+            practice={'steps': 12_000, 'evaluation_episodes': 50}, practice_limit=900.0)
+SMOKE = Size(updates=300, starts=5, episodes=2, time_limit=60.0,
+             practice={'steps': 150, 'log_every': 50, 'evaluate_every': 50,
+                       'evaluation_episodes': 2}, practice_limit=120.0)
+
+
+def run_demo(size: Size, seed: int = 0) -> Path:
+    """
+    Do everything and return the report's path; prints what it does as it goes.
+
+    Raises:
+        InputError: when ROS or the simulation is not installed, or a node fails.
+
+    """
+    _check_installed()
+    started, folder = time.monotonic(), runs_folder().resolve() / 'demo'
+    if (folder / 'config.yaml').exists():
+        raise InputError(f'{folder} is a training run of yours; rename it: the demo writes there')
+    shutil.rmtree(folder, ignore_errors=True)  # of the last demo
+    folder.mkdir(parents=True)
+    os.environ['IQL_RUNS'] = str(folder)
+    os.environ['MINARI_DATASETS_PATH'] = str(folder / 'datasets')
+
+    def say(text):
+        print(f'\n[{time.monotonic() - started:4.0f} s] {text}', flush=True)
+
+    robot_config = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
+    interface = load_robot_interface(robot_config)
+    say('1/7 Converting the recording of the simulated robot (bags) to a dataset')
+    dataset, report = convert_bags([share_folder() / 'share' / 'diffbot_recording'], _DATASET,
+                                   interface, environment=ENVIRONMENT)
+    print(f'{report["transitions"]:,} transitions in {len(dataset.returns())} episodes')
+    outcomes = []
+    for number, (name, (title, changes)) in enumerate(_LEARNERS.items(), start=1):
+        say(f'2/7 Training {title} ({number} of {len(_LEARNERS)})')
+        outcomes.append(_learn(name, title, changes, size, seed, interface))
+    say(f'3/7 From {size.starts} start poses all over the arena:')
+    for outcome in outcomes:
+        print(f'{outcome.title:<26} docks from {outcome.share:.0%}')
+    say(f'4/7 IQL drives over ROS topics: sim_node and policy_node, {size.episodes} episodes')
+    deployed = deploy(RunDirectory('iql').latest(), robot_config, ENVIRONMENT, size.episodes,
+                      folder / 'deployment.csv', size.time_limit)
+    print(f'docked in {sum(deployed)} of {len(deployed)} episodes')
+    say('5/7 IQL meets a robot that is slower, pulls to one side and answers late: from the '
+        'same start poses')
+    practice = practise(outcomes[0], interface, robot_config, size.practice, size.starts, seed,
+                        size.practice_limit)
+    say(f'6/7 After {size.practice["steps"]:,} steps of practice there: docks from '
+        f'{practice.after.share:.0%}, before {practice.before.share:.0%}')
+    say('7/7 Writing the reports')
+    for outcome in outcomes:
+        write_run_report(outcome.run)
+    path = write_demo_report(folder / 'report.html', outcomes, dataset, report, deployed,
+                             practice)
+    say(f'Done. Open {path}')
+    return path
+
+
+def _check_installed() -> None:
+    if importlib.util.find_spec('rclpy') is None:
+        raise InputError("the demo drives over ROS topics, and module 'rclpy' is not installed; "
+                         "source ROS 2 Jazzy's setup.bash, or pip install 'iql_ros[wheels]'")
+    for module, extra in _MODULES.items():
+        if importlib.util.find_spec(module) is None:
+            raise InputError(f"the demo needs module '{module}': pip install 'iql_ros[{extra}]'")
+
+
+def _learn(name: str, title: str, changes: dict, size: Size, seed: int, interface) -> Outcome:
+    mapping = {**read_yaml(share_folder() / 'config' / 'iql' / 'robot.yaml'), **changes,
+               'dataset': _DATASET, 'name': name, 'seed': seed}
+    if size.updates is not None:
+        mapping.update(updates=size.updates, log_every=100, evaluation_episodes=2)
+    run = train(*settings_from_mapping(mapping, 'demo'))
+    return judge(title, run, ENVIRONMENT, size.starts, interface)

@@ -1,0 +1,60 @@
+"""How the demo judges a policy: the same start poses for every one, in one environment."""
+
+import dataclasses
+from pathlib import Path
+
+from iql_ros.robot.robot_interface import RobotInterface
+from iql_ros.robot.safety import Gate
+from iql_ros.runs.evaluate import EpisodeResult, evaluate_policy, write_results
+from iql_ros.runs.policy import load_policy
+from iql_ros.runs.run_directory import RunDirectory
+
+STARTS_SEED = 10_000         # of the start poses: the same for every policy and every run
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """One policy of the demo and what it reached."""
+
+    title: str
+    run: Path
+    results: list[EpisodeResult]
+    paths: list              # (T + 1, 2) positions [m] of the first episodes
+
+    @property
+    def share(self) -> float:
+        """Return the share of the start poses from which it docked."""
+        return sum(result.success for result in self.results) / len(self.results)
+
+
+def judge(title: str, run: Path, environment: str, starts: int, interface: RobotInterface,
+          csv: str = 'evaluation.csv') -> Outcome:
+    """Drive by the newest checkpoint of a run; a row an episode goes into its folder's `csv`."""
+    from iql_ros.sim.envs import make_env
+    env = make_env(environment)
+    paths = []
+    policy = load_policy(RunDirectory(run.name).latest(), 'cpu')
+    results = evaluate_policy(policy, _Tracked(env, paths), starts, STARTS_SEED,
+                              interface.action_scaling, Gate(interface))
+    env.close()
+    write_results(run / csv, results)
+    # its first reset only compares the dimensions
+    return Outcome(title, run, results, paths[-len(results):])
+
+
+class _Tracked:
+    """An environment that notes where the robot was."""
+
+    def __init__(self, env, paths: list):
+        self._env, self._paths = env, paths
+        self.action_space, self.spec = env.action_space, env.spec
+
+    def reset(self, **kwargs):
+        observation, info = self._env.reset(**kwargs)
+        self._paths.append([observation[:2]])
+        return observation, info
+
+    def step(self, action):
+        result = self._env.step(action)
+        self._paths[-1].append(result[0][:2])
+        return result

@@ -1,0 +1,112 @@
+"""What the demo does over ROS topics: drive by a checkpoint, and practise on another robot."""
+
+import csv
+import dataclasses
+import os
+from pathlib import Path
+import subprocess
+import time
+
+import yaml
+
+from iql_ros.demo.evaluation import judge, Outcome, STARTS_SEED
+from iql_ros.files import InputError, read_yaml, share_folder, write_atomic
+from iql_ros.runs.run_directory import RunDirectory
+from iql_ros.sim.node_command import node_command, simulation_environment
+
+REAL = 'iql_ros/DiffbotReal-v0'  # slower, with a pull to one side and a delay
+_PRACTICE_SEED = 20_000      # of its start poses, which are not those that it is judged by
+
+
+@dataclasses.dataclass(frozen=True)
+class Practice:
+    """What fine-tuning brought."""
+
+    run: Path
+    before: Outcome
+    after: Outcome
+
+
+def deploy(checkpoint: Path, robot_config: Path, environment: str, episodes: int,
+           results: Path, time_limit: float) -> list[bool]:
+    """
+    Drive by a checkpoint over topics, two processes in lockstep.
+
+    Returns whether each episode ended docked.
+
+    Raises:
+        InputError: when a node fails or does not end in time.
+
+    """
+    common = {'robot_config': robot_config, 'lockstep': True, 'seed': STARTS_SEED}
+    _run_nodes({
+        'sim_node': {**common, 'env_id': environment},
+        'policy_node': {**common, 'checkpoint': checkpoint, 'device': 'cpu',
+                        'episodes': episodes, 'results': results}}, time_limit)
+    with open(results, newline='') as file:
+        return [row['terminated'] == '1' for row in csv.DictReader(file)]
+
+
+def practise(policy: Outcome, interface, robot_config: Path, settings: dict, starts: int,
+             seed: int, time_limit: float) -> Practice:
+    """
+    Judge a policy on the real robot's stand-in, fine-tune it there over topics, judge it again.
+
+    Args:
+        policy: To begin with.
+        interface: Of the robot.
+        robot_config: Its YAML file.
+        settings: Over config/finetune/robot.yaml.
+        starts: Start poses of the evaluations before and after.
+        seed: Of exploration, batches and start poses.
+        time_limit: [s]
+
+    Raises:
+        InputError: when a node fails or the learner does not end in time.
+
+    """
+    before = judge('Before', policy.run, REAL, starts, interface, 'real.csv')
+    print(f'it docks from {before.share:.0%}; now it practises for {settings["steps"]:,} steps: '
+          'sim_node, policy_node, finetune_node', flush=True)
+    config, run = policy.run.parent / 'finetune.yaml', policy.run.parent / 'finetuned'
+    shipped = read_yaml(share_folder() / 'config' / 'finetune' / 'robot.yaml')
+    write_atomic(config, yaml.safe_dump({**shipped, **settings}))
+    common = {'robot_config': robot_config, 'lockstep': True, 'seed': _PRACTICE_SEED + seed}
+    begun_with = {'checkpoint': RunDirectory(policy.run.name).latest(), 'device': 'cpu'}
+    _run_nodes({
+        'sim_node': {**common, 'env_id': REAL},
+        'policy_node': {**common, **begun_with, 'learner': 'finetune_node',
+                        'evaluate_every': 0},
+        'finetune_node': {**begun_with, 'robot_config': robot_config, 'config': config,
+                          'run': run.name, 'environment': REAL, 'seed': seed}}, time_limit)
+    return Practice(run, before, judge('After', run, REAL, starts, interface))
+
+
+def _run_nodes(nodes: dict[str, dict], time_limit: float) -> None:
+    """Run nodes, by name with their parameters, until the last one ends by itself."""
+    environment = {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), **simulation_environment()}
+    commands = {name: node_command(name, parameters) for name, parameters in nodes.items()}
+    last, running = list(nodes)[-1], {}
+    try:
+        for name, command in commands.items():
+            running[name] = subprocess.Popen(command, env=environment)
+        _wait(last, running, time.monotonic() + time_limit)
+    except TimeoutError:
+        raise InputError(f'{last} did not finish in {time_limit:.0f} s') from None
+    finally:
+        for process in reversed(running.values()):  # the simulator answers until the end
+            process.terminate()
+            process.wait()
+
+
+def _wait(last: str, running: dict[str, subprocess.Popen], until: float) -> None:
+    """Wait for a node; no other may end before it."""
+    while running[last].poll() is None:
+        ended = [name for name, process in running.items() if process.poll() is not None]
+        if ended and ended != [last]:
+            raise InputError(f'{ended[0]} ended with exit code {running[ended[0]].returncode}')
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(0.1)
+    if running[last].returncode:
+        raise InputError(f'{last} ended with exit code {running[last].returncode}')

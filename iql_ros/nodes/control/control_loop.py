@@ -1,0 +1,229 @@
+"""What every control loop shares, and the one that runs in lockstep with a simulator."""
+
+import threading
+import traceback
+
+from iql_ros.nodes.control.robot_bridge import RobotBridge
+from iql_ros.robot.episode_runner import EpisodeRunner, TickResult
+from iql_ros.robot.robot_interface import RobotInterface
+
+WAITING, RUNNING, TRIPPED = 'WAITING', 'RUNNING', 'TRIPPED'
+
+
+class ControlLoop:
+    """
+    What both loops share: states, episodes' ends, trips, and what people ask for.
+
+    `host` is told: `on_start()`, `on_tick(result)` once its command has gone out,
+    `on_episode(summary)`, `on_event(kind, stamp_ns)`, `log(text)`; `host.call_reset(stopping)`
+    returns the stamp [ns] of the new episode's first step or None, `host.operator(now_ns)` the
+    action of an operator or None, `host.now_ns()` the time.
+    """
+
+    def __init__(self, runner: EpisodeRunner, bridge: RobotBridge, interface: RobotInterface,
+                 host, has_reset: bool, episodes: int):
+        """Take the parts; `episodes` is how many to run, 0 without end."""
+        self._runner, self._bridge, self._interface = runner, bridge, interface
+        self._host, self._has_reset, self._episodes = host, has_reset, episodes
+        # Guards the gate's trip and what is sent. Never held while the policy thinks: a trip
+        # from another thread must get its stop out even when the policy hangs.
+        self._lock = threading.RLock()
+        self._last_sent_ns = 0
+        self._trip_announced = False
+        self._operator_announced = False
+        self._left = False                  # the last stop has been sent
+        self._start_asked = True            # activation asks for the first episode
+        self.stopping = threading.Event()
+        self.finished_episodes = 0
+        self.waiting_for: list[str] = []
+
+    @property
+    def state(self) -> str:
+        """Return WAITING, RUNNING or TRIPPED."""
+        if self._runner.gate.trip_reason is not None:
+            return TRIPPED
+        return RUNNING if self._runner.running else WAITING
+
+    def run(self) -> None:
+        """Run until `leave`, or until the episodes asked for are done."""
+        self._run()
+        if self._runner.operated:
+            stamp_ns = self._stop_stamp_ns()
+            self._runner.release(stamp_ns)
+            self._announce_operator(stamp_ns)
+
+    def request(self, kind: str) -> str | None:
+        """Ask to end the episode (end, success, failure); return why that cannot be."""
+        with self._lock:
+            if not self._runner.running:
+                return f'no episode is running (state {self.state})'
+            self._runner.request(kind)
+            return None
+
+    def ask_start(self) -> str | None:
+        """Ask for the next episode; return why that cannot be."""
+        with self._lock:
+            if self.state != WAITING:
+                return f'state is {self.state}; expected {WAITING}'
+            self._start_asked = True
+            return None
+
+    def trip(self, reason: str) -> None:
+        """Trip, from any thread: the stop goes out now (in lockstep: as the answer)."""
+        with self._lock:
+            self._runner.gate.trip(reason)
+            self._announce_trip()
+
+    def clear_trip(self) -> str | None:
+        """Leave TRIPPED, the next episode starts as any other; return why that cannot be."""
+        with self._lock:
+            if self.state != TRIPPED:
+                return f'state is {self.state}; expected {TRIPPED}'
+            if self._runner.running:
+                return 'the control loop has not come back yet'
+            self._runner.gate.clear_trip()
+            self._trip_announced, self._start_asked = False, True
+            return None
+
+    def wake(self) -> None:
+        """Say, from any thread, that an operator has sent a command."""
+
+    def enter(self) -> None:
+        """Be ready to run, also after an earlier `leave`."""
+        self._runner.abandon()
+        self._left, self._start_asked = False, True
+        self.stopping.clear()
+
+    def leave(self) -> None:
+        """End the loop: the stop is sent last."""
+        self.stopping.set()
+        self.wake()
+        self._bridge.wake()
+        with self._lock:
+            self._send(self._runner.gate.stop, self._stop_stamp_ns())
+            self._left = True
+
+    def _send(self, command, stamp_ns: int) -> None:
+        with self._lock:
+            if self._left:
+                return
+            gate = self._runner.gate
+            self._bridge.publish(command if gate.trip_reason is None else gate.stop, stamp_ns)
+            self._last_sent_ns = stamp_ns
+
+    def _announce_trip(self) -> None:
+        if not self._trip_announced:
+            self._trip_announced = True
+            self._host.log(f'TRIPPED: {self._runner.gate.trip_reason}; sending the stop until '
+                           '~/clear_trip')
+            self._host.on_event('trip', self._last_sent_ns)
+
+    def _tripped(self) -> bool:
+        """Say whether there is a trip, and end the episode that it cut; loop thread only."""
+        if self._runner.gate.trip_reason is None:
+            return False
+        if self._runner.running:
+            self._runner.abort(self._runner.gate.trip_reason)
+            self._close_episode()
+        if self._runner.operated:
+            stamp_ns = self._stop_stamp_ns()
+            self._runner.release(stamp_ns)
+            self._announce_operator(stamp_ns)
+        return True
+
+    def _begin(self, tick_ns: int) -> None:
+        with self._lock:
+            self._start_asked = False
+        self._host.on_start()
+        self._runner.start()
+        self._host.on_event('start', tick_ns)
+
+    def _run_tick(self, tick_ns: int, observation, now_ns: int) -> TickResult:
+        """Return what a tick comes to; an exception trips."""
+        try:
+            result = self._runner.tick(tick_ns, observation, self._host.operator(now_ns))
+        except Exception as error:  # whatever it is, the robot must stop
+            self._host.log(traceback.format_exc())
+            self.trip(f'exception in the loop: {error!r}')
+            self._tripped()
+            return TickResult(self._runner.gate.stop, None, None, tick_ns)
+        if result.ended == 'trip':
+            with self._lock:
+                self._announce_trip()
+        return result
+
+    def _report(self, result: TickResult, tick_ns: int) -> None:
+        """Tell the host what a tick brought, once its command has gone out."""
+        self._host.on_tick(result)
+        if result.ended and result.ended != 'trip':
+            kind = result.ended if result.ended in ('success', 'failure') else 'end'
+            self._host.on_event(kind, tick_ns)
+        if result.ended:
+            self._close_episode()
+        self._announce_operator(result.stamp_ns)
+
+    def _announce_operator(self, stamp_ns: int) -> None:
+        if self._runner.operated != self._operator_announced:
+            self._operator_announced = self._runner.operated
+            kind = 'intervention_start' if self._runner.operated else 'intervention_end'
+            self._host.on_event(kind, stamp_ns)
+
+    def _close_episode(self) -> None:
+        self.finished_episodes += 1
+        self._start_asked = self._has_reset
+        self._host.on_episode(self._runner.summary)
+
+    def all_done(self) -> bool:
+        """Say whether the episodes asked for are done."""
+        return bool(self._episodes) and self.finished_episodes >= self._episodes
+
+
+class LockstepLoop(ControlLoop):
+    """As fast as the simulator answers: one complete step in, one answer out."""
+
+    def __init__(self, *parts, timeout: float):
+        """Take `timeout` [s], after which the loop says whom it waits for."""
+        super().__init__(*parts)
+        self._timeout = timeout
+
+    def _run(self) -> None:
+        expected_ns = None  # any complete step will do to join
+        while not self.stopping.is_set() and not self.all_done():
+            step = self._wait_step(expected_ns)
+            if step is None:
+                continue
+            expected_ns = None
+            if self.state == WAITING:
+                self._bridge.next_step()
+                expected_ns = self._host.call_reset(self.stopping)
+                if expected_ns is not None and not self._tripped():
+                    self._begin(expected_ns)
+            else:
+                self._answer(*step)
+
+    def _wait_step(self, stamp_ns: int | None):
+        complete = self._bridge.wait_step(stamp_ns, self._timeout, self.stopping)
+        if self.stopping.is_set():
+            return None
+        self.waiting_for = self._bridge.missing(stamp_ns)
+        if complete:
+            return self._bridge.step()
+        self._host.log(f'waiting for {", ".join(self.waiting_for)}')
+        return None
+
+    def _answer(self, stamp_ns: int, observation, samples: dict) -> None:
+        if self._bridge.reward_index in samples:
+            self._runner.builder.add_reward(stamp_ns, samples[self._bridge.reward_index])
+        if self._bridge.terminated_index in samples:
+            self._runner.builder.add_terminated(
+                stamp_ns, bool(samples[self._bridge.terminated_index]))
+        result = TickResult(self._runner.gate.stop, None, None, stamp_ns)
+        if not self._tripped():
+            result = self._run_tick(stamp_ns, observation, stamp_ns)
+        if result.command is not None:  # at an episode's end the reset call is the answer
+            self._bridge.next_step()
+            self._send(result.command, stamp_ns)
+        self._report(result, stamp_ns)
+
+    def _stop_stamp_ns(self) -> int:
+        return self._bridge.step_ns()

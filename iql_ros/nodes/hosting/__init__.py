@@ -1,0 +1,1 @@
+"""What every node stands on: its process, parameters, executor, lifecycle and diagnostics."""

@@ -1,0 +1,120 @@
+"""An executor that gathers what it waits for once, not anew for every callback."""
+
+import contextlib
+
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import (
+    ExternalShutdownException, ShutdownException, SingleThreadedExecutor, TimeoutException)
+from rclpy.impl.implementation_singleton import rclpy_implementation
+
+from iql_ros.nodes.hosting.message_waiter import MessageWaiter, take_message
+
+_FOREVER = -1  # [ns]
+_PRIVATE = ('_guard', '_is_shutdown', '_sigint_gc', '_tasks')
+
+
+class MessageExecutor(SingleThreadedExecutor):
+    """
+    Serves messages and timers itself, and leaves all else to rclpy's own executor.
+
+    That one makes a wait set of all there is, twice for every callback. Here it is kept until
+    something else is ready; rclpy triggers a guard condition when an entity comes or goes.
+    Callbacks of messages and timers must be plain functions, of a message and of nothing.
+    Waitables, which are the warnings of QoS that does not match, are looked at with every timer.
+    """
+
+    def spin(self) -> None:
+        """
+        Execute callbacks until shutdown.
+
+        Raises:
+            ExternalShutdownException: when it is the context that was shut down.
+
+        """
+        if not all(hasattr(self, name) for name in _PRIVATE):  # of another rclpy
+            super().spin()
+            return
+        guards = [self._guard, self._sigint_gc]  # shutdown forgets them
+        while self.context.ok() and not self._is_shutdown:
+            with contextlib.ExitStack() as held:
+                waiting = _Waiting(self.get_nodes(), guards, self.context, held)
+                while not self._is_shutdown and waiting.serve():
+                    pass
+            if not self.context.ok():
+                raise ExternalShutdownException
+            self._serve_rest()
+
+    def _serve_rest(self) -> None:
+        """Let rclpy execute all that is ready now."""
+        served = []
+        while True:
+            try:
+                handler, _, _ = self.wait_for_ready_callbacks(timeout_sec=0)
+            except ShutdownException:
+                return
+            except TimeoutException:  # a task may have come before it waited, and have woken it
+                if all(task in served for task, _, _ in list(self._tasks)):
+                    return
+                continue
+            served.append(handler)
+            handler()
+            handler.result()
+
+
+class _Waiting:
+    """The wait set of some nodes; what is in it is not destroyed while `held` is open."""
+
+    def __init__(self, nodes, guards, context, held: contextlib.ExitStack):
+        entities = {  # in the order in which a wait set counts them
+            'subscription': [entity for node in nodes for entity in node.subscriptions
+                             if not isinstance(entity.callback_group, MessageWaiter)],
+            'guard_condition': guards + [entity for node in nodes for entity in node.guards],
+            'timer': [entity for node in nodes for entity in node.timers],
+            'client': [entity for node in nodes for entity in node.clients],
+            'service': [entity for node in nodes for entity in node.services]}
+        self._entities = {kind: {entity.handle.pointer: entity for entity in found
+                                 if _hold(entity.handle, held)}
+                          for kind, found in entities.items()}
+        held.enter_context(context.handle)
+        sizes = [len(found) for found in self._entities.values()]
+        self._set = rclpy_implementation.WaitSet(*sizes, 0, context.handle)
+        self._entries = [(getattr(self._set, f'add_{kind}'), entity.handle)
+                         for kind, found in self._entities.items() for entity in found.values()]
+
+    def serve(self) -> bool:
+        """Wait, and serve what is ready; say whether that was messages alone."""
+        self._set.clear_entities()
+        for add, handle in self._entries:
+            add(handle)
+        self._set.wait(_FOREVER)
+        ready = {kind: self._set.get_ready_entities(kind) for kind in self._entities}
+        messages = ready.pop('subscription')
+        for pointer in ready['guard_condition']:  # the wait has taken that it was triggered
+            self._entities['guard_condition'][pointer]._executor_triggered = True
+        if ready['guard_condition']:  # a shutdown, perhaps
+            return False
+        for pointer in ready['timer']:
+            _call_timer(self._entities['timer'][pointer])
+        for pointer in messages:
+            take_message(self._entities['subscription'][pointer])
+        return not any(ready.values())
+
+
+def _hold(handle, held: contextlib.ExitStack) -> bool:
+    """Keep a handle from being destroyed; say whether it has not been already."""
+    try:
+        held.enter_context(handle)
+    except InvalidHandle:
+        return False
+    return True
+
+
+def _call_timer(timer) -> None:
+    try:
+        with timer.handle:
+            if not timer.handle.is_timer_ready():  # it has been cancelled
+                return
+            timer.handle.call_timer()
+    except InvalidHandle:  # a callback before this one has destroyed it
+        return
+    timer.callback()

@@ -1,0 +1,168 @@
+"""What happens at one control tick, without ROS: policy, gate, transition, end of an episode."""
+
+import dataclasses
+
+import numpy as np
+
+from iql_ros.robot.robot_interface import RobotInterface
+from iql_ros.robot.safety import Gate
+from iql_ros.robot.task import Task
+from iql_ros.robot.transitions import Transition, TransitionBuilder
+
+
+@dataclasses.dataclass(frozen=True)
+class TickResult:
+    """The outcome of a tick."""
+
+    command: np.ndarray | None       # (action_dim,) to send; None when the episode ended
+    transition: Transition | None    # the one that this tick completed
+    ended: str | None                # terminated | truncated | end | success | failure | trip
+    stamp_ns: int                    # of the command
+    success: bool | None = None      # of an episode that ended; None: nobody knows
+
+
+@dataclasses.dataclass
+class EpisodeSummary:
+    """The running totals of an episode."""
+
+    return_: float = 0.0
+    length: int = 0
+    terminated: bool = False
+    truncated: bool = False
+    interventions: int = 0           # ticks in which an operator had control
+    success: bool | None = None
+
+
+class EpisodeRunner:
+    """Runs episodes tick by tick; the caller owns the clock and the topics."""
+
+    def __init__(self, act, interface: RobotInterface, task: Task):
+        """Take `act`: observation (observation_dim,) -> action (action_dim,), physical units."""
+        self._act, self._interface, self._task = act, interface, task
+        self.gate = Gate(interface)
+        self.builder = TransitionBuilder(interface, task)
+        self.running = False
+        self.operated = False        # an operator has control
+        self.summary = EpisodeSummary()
+        self._request: str | None = None
+
+    def start(self) -> None:
+        """Begin an episode at the next tick."""
+        self.builder.end_episode()
+        self.summary = EpisodeSummary()
+        self._request, self.running = None, True
+
+    def request(self, kind: str) -> None:
+        """End the episode at the next tick: end (truncated), success, failure (terminated)."""
+        self._request = kind
+
+    def tick(self, tick_ns: int, observation: np.ndarray,
+             operator: np.ndarray | None = None) -> TickResult:
+        """
+        Complete the last transition and decide on the next command.
+
+        Nothing that is not finite enters a transition: a trip leaves the last one out.
+        `operator` is an operator's action (action_dim,), NaN where the policy keeps its say.
+        """
+        self.gate.check_observation(observation)
+        if self.gate.trip_reason is not None:
+            return TickResult(self.gate.stop, None, self._over('trip'), tick_ns)
+        request, self._request = self._request, None
+        transition = self.builder.tick(tick_ns, observation, self._outcome(request))
+        ended = self._end_of(transition, request)
+        # what an operator sent after the tick's time, before it was sampled, is the newer one
+        command, stamp_ns = None, max(tick_ns, self.gate.last_ns or tick_ns)
+        if ended is None:
+            action = self._action(observation, operator)
+            command = self.gate.apply(action, stamp_ns).command
+            ended = 'trip' if self.gate.trip_reason is not None else None
+        if transition is not None:
+            transition = dataclasses.replace(
+                transition, truncated=ended is not None and not transition.terminated)
+            self._count(transition)
+        if ended:
+            success = self._success(transition, request)
+            return TickResult(command, transition, self._over(ended, success), stamp_ns, success)
+        self._set_operated(stamp_ns, operator is not None)
+        self._add_command(stamp_ns, command)
+        return TickResult(command, transition, None, stamp_ns)
+
+    def operate(self, stamp_ns: int, operator: np.ndarray) -> np.ndarray:
+        """
+        Give an operator control between ticks, or between episodes; return what to send.
+
+        Where `operator` is NaN, the last command stays.
+        """
+        command = self.gate.apply(np.where(np.isnan(operator), self.gate.last, operator),
+                                  stamp_ns).command
+        if not self.running:
+            self.builder.forget_commands()
+        self._set_operated(stamp_ns, True)
+        self._add_command(stamp_ns, command)
+        return command
+
+    def release(self, stamp_ns: int) -> np.ndarray:
+        """Take control from an operator who is not in an episode; return the stop to send."""
+        self._set_operated(stamp_ns, False)
+        self.gate.start()
+        return self.gate.stop
+
+    def abandon(self) -> None:
+        """Forget a running episode: the robot has been stopped, and nobody looks on."""
+        if self.running:
+            self._over('end')
+
+    def _action(self, observation, operator) -> np.ndarray:
+        if operator is None:
+            return self._act(observation)
+        silent = np.isnan(operator)
+        return np.where(silent, self._act(observation), operator) if silent.any() else operator
+
+    def _set_operated(self, stamp_ns: int, operated: bool) -> None:
+        if operated != self.operated:
+            self.operated = operated
+            self.builder.add_control(stamp_ns, operated)
+
+    def _add_command(self, stamp_ns: int, command: np.ndarray) -> None:
+        for index, part in enumerate(self._interface.split_action(command)):
+            self.builder.add_command(index, stamp_ns, part)
+
+    def abort(self, reason: str) -> None:
+        """Trip between ticks; a running episode is over and truncated."""
+        self.gate.trip(reason)
+        if self.running:
+            self._over('trip')
+
+    def _outcome(self, request: str | None) -> float | None:
+        return {'success': self._task.success_reward,
+                'failure': self._task.failure_reward}.get(request)
+
+    def _success(self, transition: Transition | None, request: str | None) -> bool | None:
+        if transition is None:
+            return None
+        if request in ('success', 'failure'):
+            return request == 'success'
+        return self._task.success(transition.observation, transition.action,
+                                  transition.next_observation)
+
+    @staticmethod
+    def _end_of(transition: Transition | None, request: str | None) -> str | None:
+        if request == 'end' or (request and transition is not None):
+            return request
+        if transition is not None and transition.terminated:
+            return 'terminated'
+        return 'truncated' if transition is not None and transition.truncated else None
+
+    def _count(self, transition: Transition) -> None:
+        self.summary.return_ += transition.reward
+        self.summary.length += 1
+        self.summary.interventions += transition.intervention
+        self.summary.terminated = transition.terminated
+
+    def _over(self, ended: str, success: bool | None = None) -> str:
+        self.running = False
+        self.summary.truncated = not self.summary.terminated
+        self.summary.success = success
+        self.builder.end_episode()
+        self.gate.start()  # the stop follows
+        return ended

@@ -1,0 +1,45 @@
+"""Actions that try something: the actor's mean and its own spread, inside limits."""
+
+import numpy as np
+
+from iql_ros.robot.gate_settings import Limit
+from iql_ros.robot.robot_interface import RobotInterface
+
+_STREAM = 2  # of the seed's random numbers; batches and dropout take 0 and 1
+
+
+class Explorer:
+    """Samples a policy's Gaussian; the draws are a function of the seed and their number."""
+
+    def __init__(self, policy, interface: RobotInterface, scale: float = 1.0,
+                 limit: Limit | None = None, seed: int = 0, draws: int = 0):
+        """
+        Begin to explore.
+
+        Args:
+            policy: Has act(observation) and std (action_dim,), both in [-1, 1].
+            interface: Of the robot, for physical units.
+            scale: Factor of the standard deviation; 0 takes the mean.
+            limit: What exploration may use, physical units; None: the robot's low and high.
+            seed: Of the draws.
+            draws: How many there were before.
+
+        """
+        self._policy, self._scaling = policy, interface.action_scaling
+        self._scale, self._seed, self._draws = scale, seed, draws
+        self._low = np.array(limit.low if limit else self._scaling.low)
+        self._high = np.array(limit.high if limit else self._scaling.high)
+        self.exploring = True  # False: the mean action, within low and high alone
+
+    def act(self, observation) -> np.ndarray:
+        """Return an action (action_dim,) in physical units for a raw observation."""
+        action = self._policy.act(observation)
+        if not self.exploring or self._scale == 0:
+            return self._scaling.to_physical(action)
+        generator = np.random.Generator(np.random.Philox(
+            key=np.array([self._seed, _STREAM], np.uint64),
+            counter=np.array([0, self._draws, 0, 0], np.uint64)))
+        self._draws += 1
+        spread = self._scale * self._policy.std * generator.standard_normal(len(action))
+        physical = self._scaling.to_physical(np.clip(action + spread, -1.0, 1.0))
+        return np.clip(physical, self._low, self._high)

@@ -1,0 +1,266 @@
+"""The mapping topics <-> vectors of one robot, both directions, from one YAML file."""
+
+import bisect
+import dataclasses
+from fractions import Fraction
+import functools
+import hashlib
+import json
+
+import numpy as np
+
+from iql_ros.files import check_keys, from_mapping, InputError, parse_yaml, read_text
+from iql_ros.robot.streams import Action, ActionScaling, Observation
+
+_KEYS = ('robot', 'control_rate', 'settle', 'observation', 'action', 'task')
+_SECOND = 1_000_000_000  # [ns]
+
+
+@dataclasses.dataclass(frozen=True)
+class RobotInterface:
+    """What a robot's vectors mean and which topics carry them (REP 103 units)."""
+
+    robot: str
+    control_rate: float                    # [Hz]
+    settle: float                          # [s] a tick is sampled this long after its time
+    observation: tuple[Observation, ...]
+    action: tuple[Action, ...]
+    task: dict                             # read by task.py
+    text: str                              # the YAML that it was read from
+
+    @property
+    def observation_dim(self) -> int:
+        """Return the length of an observation."""
+        return sum(stream.dim for stream in self.observation)
+
+    @property
+    def action_dim(self) -> int:
+        """Return the length of an action."""
+        return sum(stream.dim for stream in self.action)
+
+    @property
+    def observation_names(self) -> list[str]:
+        """Return a name for every value of an observation."""
+        return [name for stream in self.observation for name in stream.value_names]
+
+    @property
+    def action_names(self) -> list[str]:
+        """Return a name for every value of an action."""
+        return [name for stream in self.action for name in stream.value_names]
+
+    @property
+    def action_scaling(self) -> ActionScaling:
+        """Return the scaling between the policy's [-1, 1] and low/high."""
+        return ActionScaling([value for stream in self.action for value in stream.low],
+                             [value for stream in self.action for value in stream.high])
+
+    @property
+    def period_ns(self) -> int:
+        """Return the time from one tick to the next [ns]."""
+        return self.tick_ns(1)
+
+    @property
+    def settle_ns(self) -> int:
+        """Return `settle` [ns]."""
+        return round(self.settle * _SECOND)
+
+    @property
+    def max_age_ns(self) -> int:
+        """Return the largest age that any observation may have [ns]."""
+        return max(stream.max_age_ns for stream in self.observation)
+
+    @functools.cached_property
+    def _rate(self) -> tuple[int, int]:
+        return Fraction(str(self.control_rate)).as_integer_ratio()
+
+    def tick_ns(self, index: int) -> int:
+        """Return the time of a tick [ns]: whole multiples of 1 / control_rate, never drifting."""
+        numerator, denominator = self._rate
+        return index * _SECOND * denominator // numerator
+
+    def tick_index(self, time_ns: int) -> int:
+        """Return the last tick at or before a time [ns]; inverse of tick_ns."""
+        numerator, denominator = self._rate
+        index = time_ns * numerator // (_SECOND * denominator)
+        return index + 1 if self.tick_ns(index + 1) <= time_ns else index
+
+    def split_action(self, action) -> list[np.ndarray]:
+        """Split an action (action_dim,) into one vector a stream."""
+        return _split(action, self.action)
+
+    def split_observation(self, observation) -> list[np.ndarray]:
+        """Split an observation (observation_dim,) into one vector a stream."""
+        return _split(observation, self.observation)
+
+    def contract(self) -> dict:
+        """
+        Return what gives the vectors their meaning, and nothing else.
+
+        Topics, types of equal fields, QoS, ages, settle and gate may differ between the
+        recording, the simulator and the robot; these may not.
+        """
+        return {'control_rate': self.control_rate,
+                'observation': [stream.contract() for stream in self.observation],
+                'action': [stream.contract() for stream in self.action]}
+
+    @property
+    def contract_hash(self) -> str:
+        """Return the contract's sha256."""
+        canonical = json.dumps(self.contract(), sort_keys=True, separators=(',', ':'))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _split(vector, streams) -> list[np.ndarray]:
+    ends = np.cumsum([stream.dim for stream in streams])[:-1]
+    return np.split(np.asarray(vector, dtype=np.float64), ends)
+
+
+def check_same_contract(ours: RobotInterface, theirs: RobotInterface, where: str) -> None:
+    """
+    Refuse another contract.
+
+    Raises:
+        InputError: naming the first key that differs, with both values.
+
+    """
+    difference = _first_difference(ours.contract(), theirs.contract(), '')
+    if difference:
+        key, our_value, their_value = difference
+        raise InputError(f"{where} is for another robot interface: '{key}' is {their_value!r} "
+                         f"there and {our_value!r} in robot '{ours.robot}' here")
+
+
+def _first_difference(ours, theirs, key: str):
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        pairs = [(f'{key}.{name}'.lstrip('.'), ours.get(name), theirs.get(name))
+                 for name in {**ours, **theirs}]
+    elif (isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs)
+          and any(isinstance(item, dict) for item in ours)):
+        pairs = [(f'{key}[{index}]', *both) for index, both in enumerate(zip(ours, theirs))]
+    else:
+        return None if ours == theirs else (key, ours, theirs)
+    differences = (_first_difference(left, right, name) for name, left, right in pairs)
+    return next((difference for difference in differences if difference), None)
+
+
+def load_robot_interface(path) -> RobotInterface:
+    """Read a robot's YAML file (config/robots/<robot>.yaml)."""
+    return parse_robot_interface(read_text(path), str(path))
+
+
+def parse_robot_interface(text: str, where: str) -> RobotInterface:
+    """
+    Build the interface from YAML text; `where` names the text in errors.
+
+    Raises:
+        InputError: for an unknown or missing key, a wrong type or value.
+
+    """
+    content = check_keys(parse_yaml(text, where), _KEYS, where)
+    for key in ('robot', 'control_rate', 'observation', 'action', 'task'):
+        if key not in content:
+            raise InputError(f"{where}: key '{key}' is missing")
+    if not isinstance(content['robot'], str) or not content['robot']:
+        raise InputError(f"{where}: robot: got {content['robot']!r}; expected a name")
+    rate = content['control_rate']
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1000:
+        raise InputError(f'{where}: control_rate: got {rate!r}; allowed: 0 < Hz <= 1000')
+    settle = content.get('settle', min(0.005, 0.1 / rate))
+    if not isinstance(settle, (int, float)) or not 0 <= settle < 1 / rate:
+        raise InputError(f'{where}: settle: got {settle!r}; allowed: 0 <= s < 1 / control_rate')
+    interface = RobotInterface(
+        robot=content['robot'], control_rate=float(rate), settle=float(settle),
+        observation=_streams(content, 'observation', Observation, where),
+        action=_streams(content, 'action', Action, where),
+        task=content['task'], text=text)
+    for stream in interface.action:
+        stream.gate.check_timeout(float(rate), f"{where}: action '{stream.topic}'")
+    return interface
+
+
+def _streams(content, key: str, cls, where: str) -> tuple:
+    entries = content[key]
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f'{where}: {key}: got {entries!r}; expected a list of streams')
+    streams = tuple(from_mapping(cls, entry, f'{where}: {key}[{index}]')
+                    for index, entry in enumerate(entries))
+    topics = [stream.topic for stream in streams]
+    for topic in topics:
+        if topics.count(topic) > 1:
+            raise InputError(f"{where}: {key}: topic '{topic}' is given twice")
+    return streams
+
+
+class ObservationBuffer:
+    """The recent samples of every observation stream, asked for by time; knows no clock."""
+
+    def __init__(self, interface: RobotInterface, decode=None):
+        """Start empty; `decode(index, value)` makes a vector of what was pushed, if it is none."""
+        self._streams = interface.observation
+        self._max_ages = [stream.max_age_ns for stream in interface.observation]
+        self._decode = decode or (lambda index, value: value)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every sample, as after a reset of the clock."""
+        self._stamps = [[] for _ in self._streams]
+        self._values = [[] for _ in self._streams]
+        self.ages = []       # [ns] of every stream's sample in the last observation
+
+    def push(self, index: int, stamp_ns: int, value) -> None:
+        """Take a sample of stream `index`; late ones are put where they belong."""
+        stamps = self._stamps[index]
+        if not stamps or stamp_ns >= stamps[-1]:
+            stamps.append(stamp_ns)
+            self._values[index].append(value)
+            return
+        position = bisect.bisect_right(stamps, stamp_ns)
+        stamps.insert(position, stamp_ns)
+        self._values[index].insert(position, value)
+
+    def replace(self, index: int, stamp_ns: int, value) -> None:
+        """Take a sample of stream `index` in place of those before: nobody samples them."""
+        self._stamps[index], self._values[index] = [stamp_ns], [value]
+
+    def sample(self, tick_ns: int) -> np.ndarray | None:
+        """
+        Return the observation (observation_dim,) of a tick, or None when a stream is too old.
+
+        Causal: of every stream the latest sample stamped at or before the tick, and none
+        older than its max_age; nothing is interpolated. Older samples are forgotten, so ticks
+        must be asked for in order.
+        """
+        self.ages, whole = [], True
+        for stamps, values, max_age_ns in zip(self._stamps, self._values, self._max_ages):
+            if len(stamps) > 1 and stamps[1] <= tick_ns:
+                keep = bisect.bisect_right(stamps, tick_ns) - 1
+                del stamps[:keep], values[:keep]
+            age = tick_ns - stamps[0] if stamps else -1
+            whole = whole and 0 <= age <= max_age_ns
+            self.ages.append(age)
+        if not whole:
+            return None
+        return np.concatenate([self._decode(index, values[0])
+                               for index, values in enumerate(self._values)])
+
+    def ages_ns(self, tick_ns: int) -> list[int | None]:
+        """Return the age [ns] of every stream's latest sample at a tick, None without one."""
+        positions = [bisect.bisect_right(stamps, tick_ns) for stamps in self._stamps]
+        return [tick_ns - stamps[position - 1] if position else None
+                for stamps, position in zip(self._stamps, positions)]
+
+    def stale_streams(self, tick_ns: int) -> list[int]:
+        """Return the indices of the streams that have no sample young enough for a tick."""
+        return [index for index, age in enumerate(self.ages_ns(tick_ns))
+                if age is None or age > self._streams[index].max_age_ns]
+
+    def stale(self, tick_ns: int) -> list[str]:
+        """Return a description of every stream that has no sample young enough for a tick."""
+        ages = self.ages_ns(tick_ns)
+        return [f"'{self._streams[index].topic}' ({self._what_is_wrong(ages[index])}; "
+                f'max_age {self._streams[index].max_age} s)'
+                for index in self.stale_streams(tick_ns)]
+
+    @staticmethod
+    def _what_is_wrong(age_ns: int | None) -> str:
+        return 'nothing received' if age_ns is None else f'{age_ns / _SECOND:.3f} s old'

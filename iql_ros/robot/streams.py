@@ -1,0 +1,258 @@
+"""One stream of messages and the vector that it makes, both ways: decode and encode."""
+
+import array
+import dataclasses
+import functools
+import re
+
+import numpy as np
+
+from iql_ros.files import InputError, unknown_name
+from iql_ros.robot import message_fields
+from iql_ros.robot.gate_settings import check_vector, GateSettings
+
+_STAMPS = ('header', 'receive')
+_QOS = ('auto', 'reliable', 'best_effort')
+_RULES = ('mean', 'last', 'longest')
+_TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
+TOPIC_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+_MAX_AGE = 1_000_000  # [s]
+
+
+def _check_topic(where: str, topic: str) -> None:
+    if not TOPIC_NAME.fullmatch(topic):
+        raise InputError(f'{where}: got {topic!r}; expected a name like robot_pose, of letters, '
+                         'digits and _, parts separated by /')
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """A topic, its type, and the fields that are taken from it, in this order."""
+
+    topic: str
+    type: str
+    fields: tuple[str, ...]
+    max_age: float                       # [s]
+    stamp: str = 'header'                # header | receive
+    qos: str = 'auto'                    # auto | reliable | best_effort
+    joints: tuple[str, ...] = ()         # by name; every field has a value per joint
+    size: int = 0                        # of an array field
+    beams: int = 0                       # sectors of a LaserScan
+
+    def __post_init__(self):
+        where = f"topic '{self.topic}'"
+        package, _, name = self.type.partition('/msg/')
+        if not (package.isidentifier() and name.isidentifier()):
+            raise InputError(f'{where}: type: got {self.type!r}; expected pkg/msg/Name')
+        for key, allowed in (('stamp', _STAMPS), ('qos', _QOS)):
+            if getattr(self, key) not in allowed:
+                raise InputError(f'{where}: {unknown_name(key, getattr(self, key), allowed)}')
+        _check_topic('topic', self.topic)
+        if not 0 < self.max_age <= _MAX_AGE:
+            raise InputError(f'{where}: max_age: got {self.max_age}; allowed: 0 < s <= {_MAX_AGE}')
+        if not self.fields:
+            raise InputError(f'{where}: fields: got []; expected at least one')
+        for key in ('size', 'beams'):
+            if getattr(self, key) < 0:
+                raise InputError(f'{where}: {key}: got {getattr(self, key)}; allowed: >= 0')
+        if len(set(self.joints)) < len(self.joints):
+            raise InputError(f'{where}: joints: got {list(self.joints)}; expected each once')
+        if sum(map(bool, (self.joints, self.size, self.beams))) > 1:
+            raise InputError(f"{where}: only one of 'joints', 'size' and 'beams' can be given")
+        for field in self.fields:
+            message_fields.split_field(field, where)
+
+    @property
+    def width(self) -> int:
+        """Return how many values one field gives."""
+        return len(self.joints) or self.size or self.beams or 1
+
+    @property
+    def dim(self) -> int:
+        """Return the length of the stream's vector."""
+        return len(self.fields) * self.width
+
+    @property
+    def max_age_ns(self) -> int:
+        """Return max_age [ns]."""
+        return round(self.max_age * 1e9)
+
+    @property
+    def value_names(self) -> list[str]:
+        """Return a name for every value, field by field."""
+        parts = self.joints or ([str(index) for index in range(self.width)]
+                                if self.width > 1 else ('',))
+        return [f'{self.topic} {field}' + (f'[{part}]' if part else '')
+                for field in self.fields for part in parts]
+
+    def contract(self) -> dict:
+        """Return what gives the vector its meaning."""
+        return {'fields': list(self.fields), 'joints': list(self.joints),
+                'size': self.size, 'beams': self.beams}
+
+    def decode(self, message) -> np.ndarray:
+        """
+        Return the vector (dim,) float64 of a message.
+
+        Raises:
+            InputError: naming the topic and the field, joint or size that does not fit.
+
+        """
+        try:
+            if self.width == 1 and not (self.joints or self.size or self.beams):
+                return np.array([message_fields.read_scalar(message, function, path)
+                                 for function, path in self._split_fields])
+            parts = [self._read(message, path) for _, path in self._split_fields]
+        except InputError as error:
+            raise type(error)(f"topic '{self.topic}' ({self.type}): {error}") from None
+        except (AttributeError, TypeError, ValueError):  # a field of another kind than was said
+            raise InputError(f"topic '{self.topic}' ({self.type}): fields {list(self.fields)} are "
+                             'of another kind; expected numbers, arrays of them with joints or '
+                             'size, scans with beams, orientations in yaw_...()') from None
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    @functools.cached_property
+    def _split_fields(self) -> list[tuple[str | None, str]]:
+        return [message_fields.split_field(field, self.topic) for field in self.fields]
+
+    def _read(self, message, path: str) -> np.ndarray:
+        if self.joints:
+            return message_fields.read_joints(message, path, self.joints)
+        if self.size:
+            return message_fields.read_array(message, path, self.size)
+        return message_fields.read_beams(message, path, self.beams)
+
+    def check_invertible(self) -> None:
+        """
+        Refuse a field that encode cannot write (scan sectors, half of a yaw).
+
+        Raises:
+            InputError: naming the field.
+
+        """
+        if self.beams:
+            raise InputError(f"topic '{self.topic}': field '{self.fields[0]}' with beams cannot "
+                             'be turned back into a message')
+        yaws = [message_fields.split_field(field, self.topic) for field in self.fields]
+        for function, path in yaws:
+            other = {'yaw_cos': 'yaw_sin', 'yaw_sin': 'yaw_cos'}.get(function)
+            if other and (other, path) not in yaws:
+                raise InputError(f"topic '{self.topic}': field '{function}({path})' cannot be "
+                                 f"turned back into a message without '{other}({path})'")
+
+    def encode(self, vector, time_ns: int, make_message):
+        """
+        Return the message of a vector (dim,); inverse of decode.
+
+        `make_message(type)` returns an empty message, so that no message package is needed
+        here. A stream with `stamp: header` is stamped `time_ns`.
+        """
+        message = make_message(self.type)
+        if self.stamp == 'header':
+            message_fields.set_stamp(message, time_ns)
+        values = np.asarray(vector, dtype=np.float64).reshape(len(self.fields), self.width)
+        if self.joints:
+            self._encode_joints(message, values, make_message)
+        elif self.size:
+            for field, row in zip(self.fields, values):
+                *parents, name = field.split('.')
+                owner = message_fields.follow(message, '.'.join(parents)) if parents else message
+                setattr(owner, name, _like(getattr(owner, name), row))
+        else:
+            self._encode_scalars(message, values[:, 0])
+        return message
+
+    def _encode_scalars(self, message, values) -> None:
+        functions = [message_fields.split_field(field, self.topic) for field in self.fields]
+        by_field = dict(zip(functions, values.tolist()))
+        for (function, path), value in by_field.items():
+            if function is None:
+                message_fields.assign(message, path, value)
+            elif function == 'yaw_cos':
+                message_fields.write_yaw(message, path, value, by_field['yaw_sin', path])
+
+    def _encode_joints(self, message, values, make_message) -> None:
+        target = message
+        if self.type == _TRAJECTORY:
+            target = make_message('trajectory_msgs/msg/JointTrajectoryPoint')
+            message.joint_names, message.points = list(self.joints), [target]
+        else:
+            message.name = list(self.joints)
+        for field, row in zip(self.fields, values):
+            setattr(target, field, _like(getattr(target, field), row))
+
+
+def _like(current, row: np.ndarray):
+    """Return the row in the type that stands in the message; array.array is the quick path."""
+    if isinstance(current, array.array):
+        return array.array(current.typecode, row.tolist())
+    return row.astype(current.dtype) if isinstance(current, np.ndarray) else row.tolist()
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation(Stream):
+    """A stream that the policy sees."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Action(Stream):
+    """A stream that the policy commands."""
+
+    low: tuple[float, ...]               # what -1 of the policy means, physical units
+    high: tuple[float, ...]              # what +1 means
+    rule: str                            # mean | last | longest: several commands in one tick
+    gate: GateSettings
+    time_from_start: float = 0.0         # [s] of a JointTrajectory's point
+    executed: str = ''                   # topic of what was executed; converted where recorded
+
+    def __post_init__(self):
+        super().__post_init__()
+        where = f"action '{self.topic}'"
+        if self.rule not in _RULES:
+            raise InputError(f'{where}: {unknown_name("rule", self.rule, _RULES)}')
+        check_vector(self.low, self.dim, f'{where}: low')
+        check_vector(self.high, self.dim, f'{where}: high')
+        if self.executed:
+            _check_topic(f'{where}: executed', self.executed)
+        if self.time_from_start < 0:
+            raise InputError(f'{where}: time_from_start: got {self.time_from_start}; allowed: '
+                             '>= 0 s')
+        self.check_invertible()
+        ActionScaling(self.low, self.high)  # refuses low >= high
+        self.gate.check(self.dim, self.low, self.high, where)
+
+    def contract(self) -> dict:
+        """Return what gives the vector its meaning, with what -1 and +1 stand for."""
+        return {**super().contract(), 'low': list(self.low), 'high': list(self.high)}
+
+    def _encode_joints(self, message, values, make_message) -> None:
+        super()._encode_joints(message, values, make_message)
+        if self.type == _TRAJECTORY:
+            duration = message.points[0].time_from_start
+            duration.sec, duration.nanosec = divmod(round(self.time_from_start * 1e9), 10 ** 9)
+
+
+class ActionScaling:
+    """Physical units <-> the policy's [-1, 1], per value; identity to the bit for [-1, 1]."""
+
+    def __init__(self, low, high):
+        """Take what -1 and +1 stand for, shape (action_dim,)."""
+        self.low = np.asarray(low, dtype=np.float64).reshape(-1)
+        self.high = np.asarray(high, dtype=np.float64).reshape(-1)
+        if self.low.shape != self.high.shape:
+            raise InputError(f'action low has {self.low.size} values and high {self.high.size}')
+        for index, (low_value, high_value) in enumerate(zip(self.low, self.high)):
+            # false for NaN, for infinity and for a range beyond float64 too
+            if not 0 < float(high_value) - float(low_value) < float('inf'):
+                raise InputError(f'action[{index}]: low {low_value} and high {high_value} '
+                                 'must be finite and low < high')
+        self._centre = (self.high + self.low) / 2
+        self._half_range = (self.high - self.low) / 2
+
+    def to_unit(self, actions) -> np.ndarray:
+        """Scale physical actions, shape (..., action_dim), to [-1, 1]; nothing is clipped."""
+        return (np.asarray(actions, dtype=np.float64) - self._centre) / self._half_range
+
+    def to_physical(self, actions) -> np.ndarray:
+        """Scale actions of [-1, 1], shape (..., action_dim), to physical units."""
+        return self._centre + np.asarray(actions, dtype=np.float64) * self._half_range

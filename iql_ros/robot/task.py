@@ -1,0 +1,200 @@
+"""The task of a robot: reward, terminated, time limit, from named functions or from topics."""
+
+import dataclasses
+import functools
+import hashlib
+import importlib
+import json
+import math
+import sys
+
+from iql_ros.files import from_mapping, InputError
+from iql_ros.robot import message_fields
+from iql_ros.robot.robot_interface import RobotInterface
+from iql_ros.tasks import FIRST_NAMES
+
+_NEW_NAMES = {first: name for name, first in FIRST_NAMES.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class TopicSource:
+    """A number that arrives on a topic: all of its messages over (t_k, t_k+1] make one value."""
+
+    topic: str
+    type: str
+    field: str
+    reduce: str = 'sum'
+
+    def __post_init__(self):
+        if self.reduce != 'sum':
+            raise InputError(f"topic '{self.topic}': reduce: got '{self.reduce}'; allowed: sum")
+        message_fields.split_field(self.field, f"topic '{self.topic}'")
+
+    def decode(self, message) -> float:
+        """Return the message's number."""
+        return message_fields.read_scalar(message, None, self.field)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reset:
+    """The service that starts the next episode in simulation."""
+
+    service: str
+    type: str = 'std_srvs/srv/Trigger'
+
+    def __post_init__(self):
+        if self.type != 'std_srvs/srv/Trigger':
+            raise InputError(f"reset: type: got '{self.type}'; allowed: std_srvs/srv/Trigger")
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeMarks:
+    """The topic (std_msgs/msg/Header) on which a recording marks its episodes."""
+
+    topic: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSettings:
+    """The key `task` of a robot's YAML."""
+
+    reward: float | str | dict       # the same every tick, a function, or a topic
+    time_limit: float                # [s]
+    terminated: str | dict | None = None
+    success_reward: float = 0.0
+    failure_reward: float = 0.0
+    success: str | None = None       # a function, asked of an episode's last transition
+    reset: Reset | str | None = None     # a service, or manual: a person puts the robot back
+    episode: EpisodeMarks | None = None
+
+    def __post_init__(self):
+        for name in ('time_limit', 'success_reward', 'failure_reward', 'reward'):
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f'{name}: got {getattr(self, name)}; allowed: finite numbers')
+        if isinstance(self.reset, str) and self.reset != 'manual':
+            raise InputError(f"reset: got '{self.reset}'; allowed: manual, or a service and its "
+                             'type')
+
+
+def read_task(interface: RobotInterface) -> TaskSettings:
+    """
+    Return an interface's task settings; the functions that they name are not imported.
+
+    Raises:
+        InputError: for an unknown key or a wrong value.
+
+    """
+    where = f"robot '{interface.robot}': task"
+    settings = from_mapping(TaskSettings, interface.task, where)
+    settings = dataclasses.replace(settings, **{
+        key: _NEW_NAMES[value] for key, value in vars(settings).items()
+        if isinstance(value, str) and _is_renamed(value)})
+    for name in ('reward', 'terminated'):
+        if isinstance(getattr(settings, name), dict):
+            from_mapping(TopicSource, getattr(settings, name), f'{where}: {name}')
+    if _ticks(settings, interface) < 1:
+        raise InputError(f'{where}: time_limit: got {settings.time_limit}; allowed: at least '
+                         f'one tick, {1 / interface.control_rate:g} s')
+    return settings
+
+
+@functools.cache  # said once
+def _is_renamed(name: str) -> bool:
+    if name in _NEW_NAMES:
+        print(f"note: the task function '{name}' is called '{_NEW_NAMES[name]}' now; it is the "
+              'same task', file=sys.stderr, flush=True)
+    return name in _NEW_NAMES
+
+
+def _ticks(settings: TaskSettings, interface: RobotInterface) -> int:
+    return round(settings.time_limit * interface.control_rate)
+
+
+class Task:
+    """The task of one robot YAML on this machine; never taken from a checkpoint or a message."""
+
+    def __init__(self, interface: RobotInterface):
+        """
+        Read the interface's `task` and import the functions that it names.
+
+        Raises:
+            InputError: for an unknown key, a wrong value, a function that does not exist.
+
+        """
+        where, settings = f"robot '{interface.robot}': task", read_task(interface)
+        self.reward_source, self._reward = _source(settings.reward, f'{where}: reward')
+        self.terminated_source, self._terminated = None, None
+        if settings.terminated is not None:
+            self.terminated_source, self._terminated = _source(settings.terminated,
+                                                               f'{where}: terminated')
+        self.time_limit_ticks = _ticks(settings, interface)
+        self.success_reward = settings.success_reward
+        self.failure_reward = settings.failure_reward
+        self.manual_reset = settings.reset == 'manual'
+        self.reset = None if self.manual_reset else settings.reset
+        self._success = settings.success and _named_function(settings.success,
+                                                             f'{where}: success')
+        self.episode = settings.episode
+        self.task_hash = _hash(settings)
+
+    def reward(self, observation, action, next_observation) -> float:
+        """Return the reward of a tick; 0 when it comes from a topic."""
+        return self._reward(observation, action, next_observation) if self._reward else 0.0
+
+    def terminated(self, observation, action, next_observation) -> bool:
+        """Say whether the named function ends the episode; False when a topic does."""
+        return bool(self._terminated
+                    and self._terminated(observation, action, next_observation))
+
+    def success(self, observation, action, next_observation) -> bool | None:
+        """Say whether an episode that ended like this was a success; None: nobody knows."""
+        if not self._success:
+            return None
+        return bool(self._success(observation, action, next_observation))
+
+
+def _source(value, where: str):
+    if isinstance(value, dict):
+        return from_mapping(TopicSource, value, where), None
+    if isinstance(value, float):
+        return None, lambda observation, action, next_observation: value
+    return None, _named_function(value, where)
+
+
+def _named_function(name: str, where: str):
+    if name.startswith('TODO'):
+        raise InputError(f"{where}: got '{name}'; fill it in: module:function, a number for every "
+                         'tick, or a topic')
+    module_name, _, function_name = name.partition(':')
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: got '{name}', which cannot be imported ({error}); expected "
+                         'module:function, of a module in PYTHONPATH') from None
+    if not callable(function):
+        raise InputError(f"{where}: got '{name}', which is not a function")
+
+    def call(observation, action, next_observation):
+        try:
+            return float(function(observation, action, next_observation))
+        except Exception as error:  # it is the user's: whatever it is, its name helps most
+            reason = ' '.join(f'{type(error).__name__}: {error}'.split())
+            raise InputError(f"{where}: '{name}' raised {reason}") from error
+    return call
+
+
+def hash_of_task(interface: RobotInterface) -> str:
+    """Return the task's sha256; the functions that it names are not imported."""
+    return _hash(read_task(interface))
+
+
+def _hash(settings: TaskSettings) -> str:
+    content = {'time_limit': settings.time_limit, 'success_reward': settings.success_reward,
+               'failure_reward': settings.failure_reward}
+    for key in ('reward', 'terminated'):
+        value = getattr(settings, key)
+        if isinstance(value, dict):  # the topic's name may differ between machines
+            value = {name: part for name, part in value.items() if name != 'topic'}
+        content[key] = FIRST_NAMES.get(value, value) if isinstance(value, str) else value
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

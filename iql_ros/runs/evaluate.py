@@ -1,0 +1,169 @@
+"""Seeded episodes of a policy in a Gymnasium environment, and their results."""
+
+import csv
+import dataclasses
+import io
+
+import numpy as np
+
+from iql_ros.files import InputError, write_atomic
+from iql_ros.robot.robot_interface import ActionScaling, RobotInterface
+from iql_ros.robot.safety import Gate
+
+_PERIODIC_SEED = 1_000_000  # far from the seeds that `evaluate` reports on
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeResult:
+    """How one episode went."""
+
+    episode: int          # from 0
+    seed: int             # of the environment's reset
+    return_: float        # undiscounted
+    length: int           # [steps]
+    terminated: bool
+    truncated: bool
+    success: bool | None  # the last step's info['is_success']; None where there is none
+
+
+def evaluate_policy(policy, env, episodes: int, seed: int, scaling: ActionScaling,
+                    gate: Gate | None = None, observation_keys=()) -> list[EpisodeResult]:
+    """
+    Run episodes with the mean action; episode n is reset with seed + n.
+
+    Args:
+        policy: Has act(observation), observation_dim and action_dim.
+        env: A Gymnasium environment; the caller closes it.
+        episodes: How many.
+        seed: Of the first.
+        scaling: From [-1, 1] to the environment's units.
+        gate: What every action passes, as on the robot; None: none.
+        observation_keys: Of a Dict observation, in the order of the vector.
+
+    Raises:
+        InputError: when the environment's dimensions are not the policy's.
+
+    """
+    check_environment(env, policy.observation_dim, policy.action_dim, observation_keys)
+    return [_run_episode(policy, env, number, seed + number, scaling, gate, observation_keys)
+            for number in range(episodes)]
+
+
+def check_environment(env, observation_dim: int, action_dim: int, observation_keys=()) -> None:
+    """
+    Refuse an environment of other dimensions.
+
+    Raises:
+        InputError: naming both.
+
+    """
+    from iql_ros.sim.envs import observation_vector
+    name = f"environment '{env.spec.id}'" if env.spec else 'environment'
+    observation, _ = env.reset(seed=0)
+    for what, theirs, ours in (
+            ('observation', observation_vector(observation, observation_keys).size,
+             observation_dim), ('action', env.action_space.shape[0], action_dim)):
+        if theirs != ours:
+            raise InputError(f'{name}: has {theirs} {what} values; the policy has {ours}')
+
+
+def _run_episode(policy, env, number: int, seed: int, scaling, gate, keys) -> EpisodeResult:
+    from iql_ros.sim.envs import observation_vector
+    observation, info = env.reset(seed=seed)
+    observation = observation_vector(observation, keys)
+    if gate is not None:
+        gate.clear_trip()
+    return_, length, terminated, truncated = 0.0, 0, False, False
+    while not (terminated or truncated):
+        action = scaling.to_physical(policy.act(observation))
+        if gate is not None:
+            action = _gated(gate, observation, action, length)
+            if gate.trip_reason is not None:
+                truncated = True
+                break
+        observation, reward, terminated, truncated, info = env.step(
+            np.asarray(action, env.action_space.dtype))
+        observation = observation_vector(observation, keys)
+        return_, length = return_ + float(reward), length + 1
+    success = bool(info['is_success']) if 'is_success' in info else None
+    return EpisodeResult(number, seed, return_, length, bool(terminated), bool(truncated), success)
+
+
+def _gated(gate: Gate, observation, action, tick: int) -> np.ndarray:
+    gate.check_observation(observation)
+    return gate.apply(action, tick * gate.period_ns).command
+
+
+def summary(results: list[EpisodeResult]) -> dict[str, float]:
+    """Return episodes, mean and standard deviation of the returns, lengths and successes."""
+    returns = np.array([result.return_ for result in results])
+    figures = {'episodes': len(results), 'return_mean': float(returns.mean()),
+               'return_std': float(returns.std()),
+               'length_mean': float(np.mean([result.length for result in results]))}
+    successes = [result.success for result in results]
+    if None not in successes:
+        figures['success_rate'] = float(np.mean(successes))
+    return figures
+
+
+def write_results(path, results: list[EpisodeResult]) -> None:
+    """Write a CSV file with a row an episode; success is empty where nothing said so."""
+    names = [field.name for field in dataclasses.fields(EpisodeResult)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow([name.rstrip('_') for name in names])
+    for result in results:
+        writer.writerow([_cell(getattr(result, name)) for name in names])
+    write_atomic(path, text.getvalue())
+
+
+def _cell(value) -> str:
+    if value is None:
+        return ''
+    return str(int(value)) if isinstance(value, bool) else repr(value)
+
+
+class Evaluator:
+    """Periodic evaluation in the environment of the data."""
+
+    def __init__(self, env, episodes: int, scaling: ActionScaling, gate: Gate | None, keys):
+        """Take what evaluate_policy needs."""
+        self._env, self._episodes = env, episodes
+        self._parts = {'scaling': scaling, 'gate': gate, 'observation_keys': keys}
+
+    @classmethod
+    def find(cls, dataset, interface: RobotInterface | None, episodes: int, required: bool):
+        """
+        Return the evaluator of a dataset's environment, None where it knows none.
+
+        One that cannot be made here is left out with a line, unless it is `required`.
+
+        Raises:
+            InputError: for a required environment that cannot be made, or one that does not
+                fit the data.
+
+        """
+        if dataset.environment is None:
+            return None
+        try:
+            from iql_ros.sim.envs import make_env
+            env = make_env(dataset.environment)
+        except InputError as error:
+            if required:
+                raise
+            print(f'no evaluation while training: {error}', flush=True)
+            return None
+        keys = dataset.observation_keys
+        check_environment(env, dataset.observations.shape[1], dataset.actions.shape[1], keys)
+        return cls(env, episodes,
+                   ActionScaling(dataset.action_low, dataset.action_high),
+                   interface and Gate(interface), keys)
+
+    def evaluate(self, policy) -> dict[str, float]:
+        """Return the figures of an evaluation; its starts are the same each time."""
+        return summary(evaluate_policy(policy, self._env, self._episodes, _PERIODIC_SEED,
+                                       **self._parts))
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()

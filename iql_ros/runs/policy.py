@@ -1,0 +1,105 @@
+"""What acts: the actor of a checkpoint, one observation at a time."""
+
+import numpy as np
+import torch
+
+from iql_ros.files import InputError
+from iql_ros.learner.networks import Actor, resolve_device
+from iql_ros.robot.robot_interface import (
+    check_same_contract, parse_robot_interface, RobotInterface)
+from iql_ros.runs.checkpoint import AVERAGE, check_fits, config_of, copy_into, read_file
+
+
+class Policy:
+    """What acts: the actor of a checkpoint, for one observation at a time."""
+
+    def __init__(self, actor: Actor, header: dict, interface: RobotInterface | None):
+        """Take what load_policy built."""
+        self.header, self.interface = header, interface
+        self.observation_dim, self.action_dim = actor.observation_dim, actor.action_dim
+        self.device = actor.log_std_parameter.device
+        self._actor, self._checked_text = actor, None
+
+    def act(self, observation) -> np.ndarray:
+        """Return the mean action (action_dim,) float64 in [-1, 1] of a raw observation (O,)."""
+        return self._actor.act(observation)
+
+    @property
+    def std(self) -> np.ndarray:
+        """Return the standard deviation (action_dim,) of the actor's samples, in [-1, 1]."""
+        return self._actor.std
+
+    def check_weights(self, header: dict, tensors: dict, interface: RobotInterface,
+                      where) -> None:
+        """
+        Refuse the tensors of another actor, or those for another robot.
+
+        Raises:
+            InputError: naming `where` they come from and the first thing that differs.
+
+        """
+        text = header['robot_config']
+        if text is not None and text != self._checked_text:
+            theirs = parse_robot_interface(text, f'{where}: robot interface')
+            check_same_contract(interface, theirs, where)
+            self._checked_text = text
+        check_fits(self._actor.state_dict(), actor_tensors(tensors), where)
+
+    def load(self, tensors: dict, where) -> None:
+        """
+        Take other weights for the same actor, in place.
+
+        Raises:
+            InputError: when they do not fit or are not finite; nothing is taken then.
+
+        """
+        copy_into(self._actor.state_dict(), tensors, where)
+
+    def check_robot(self, interface: RobotInterface, where) -> None:
+        """
+        Refuse another robot; an unbound policy must have its dimensions and action range.
+
+        Raises:
+            InputError: naming `where` the policy comes from and the first thing that differs.
+
+        """
+        if self.interface is not None:
+            check_same_contract(interface, self.interface, where)
+            return
+        scaling, data = interface.action_scaling, self.header['dataset']
+        for what, theirs, ours in (
+                ('observation values', self.observation_dim, interface.observation_dim),
+                ('action values', self.action_dim, interface.action_dim),
+                ('action low', data['action_low'], scaling.low.tolist()),
+                ('action high', data['action_high'], scaling.high.tolist())):
+            if theirs != ours:
+                raise InputError(f"{where}: {what}: {theirs}; robot '{interface.robot}' has "
+                                 f'{ours}')
+
+
+def actor_tensors(tensors: dict) -> dict:
+    """Return the tensors of the actor that acts: its average, where there is one."""
+    averaged = any(name.startswith(AVERAGE) for name in tensors)
+    prefix = AVERAGE if averaged else 'actor.'
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()
+            if name.startswith(prefix)}
+
+
+def load_policy(path, device: str = 'auto') -> Policy:
+    """
+    Load what acting needs, and no more.
+
+    Raises:
+        InputError: as read_header; for a device that is not there; for a robot interface in
+            the file that cannot be read.
+
+    """
+    header, tensors = read_file(path)
+    config = config_of(header, path)
+    actor = Actor(header['observation_dim'], header['action_dim'], config.hidden_dims,
+                  torch.Generator(), config.normalise_observations)
+    copy_into(actor.state_dict(), actor_tensors(tensors), path)
+    text, interface = header['robot_config'], None
+    if text is not None:
+        interface = parse_robot_interface(text, f'{path}: robot interface')
+    return Policy(actor.to(resolve_device(device)).requires_grad_(False), header, interface)

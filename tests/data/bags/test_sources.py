@@ -1,0 +1,63 @@
+"""Tests for bags/sources.py."""
+
+import pytest
+
+from iql_ros.data.bags.files import Allowed
+from iql_ros.data.bags.reader import Bag
+from iql_ros.data.bags.sources import check_clocks, find_sources, resolve
+from iql_ros.files import InputError
+from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.robot.task import Task
+from tests.data.test_rosbag import command, drive, event, pose, TOY, write_bag
+
+
+def found(path, text=TOY.text, namespace=None):
+    interface = parse_robot_interface(text, 'toy.yaml')
+    with Bag(path) as bag:
+        return {source.kind: source.topic
+                for source in find_sources(bag, interface, Task(interface), namespace)}
+
+
+def test_an_absolute_name_is_itself_and_another_lies_under_the_prefix():
+    assert [resolve('/sim', name) for name in ('cmd_vel', '/cmd_vel')] == [
+        '/sim/cmd_vel', '/cmd_vel']
+
+
+@pytest.mark.parametrize('namespace', ['', '/sim', '/fleet/r1'])
+def test_the_namespace_of_a_robot_is_found(tmp_path, namespace):
+    bag = write_bag(tmp_path / 'bag', [*drive(0, [3.0, 2.0]), event(0, 'start')], namespace)
+    assert found(bag) == {'observation': f'{namespace}/pose', 'action': f'{namespace}/cmd_vel',
+                          'event': f'{namespace}/event'}
+
+
+def test_events_need_not_be_there_and_streams_must(tmp_path):
+    assert 'event' not in found(write_bag(tmp_path / 'a', drive(0, [3.0, 2.0])))
+    near = [pose(0, 3.0), ('cmd_vell', command(0, 0.1)[1])]
+    with pytest.raises(InputError, match=r"unknown topic '/cmd_vel' \(did you mean '/cmd_vell'"):
+        found(write_bag(tmp_path / 'b', near))
+
+
+def test_a_reward_that_comes_on_a_topic_must_be_there(tmp_path):
+    text = TOY.text.replace("reward: 'iql_ros.tasks:docking_cost'", (
+        'reward: {topic: reward, type: std_msgs/msg/Float64, field: data}'))
+    with pytest.raises(InputError, match="unknown topic '/reward'; allowed: /cmd_vel, /pose"):
+        found(write_bag(tmp_path / 'bag', drive(0, [3.0, 2.0])), text)
+
+
+def test_of_two_robots_the_one_that_fits_is_taken(tmp_path):
+    messages = [(f'whole/{topic}', message) for topic, message in drive(0, [3.0, 2.0])]
+    bag = write_bag(tmp_path / 'bag', [*messages, ('half/pose', pose(0, 1.0)[1])])
+    assert found(bag)['observation'] == '/whole/pose'
+    with pytest.raises(InputError, match="unknown topic '/half/cmd_vel'"):
+        found(bag, namespace='half')
+
+
+def test_streams_without_messages_are_no_clocks(tmp_path):
+    with Bag(write_bag(tmp_path / 'bag', drive(0, [3.0, 2.0]))) as bag:
+        sources = find_sources(bag, TOY, Task(TOY), None)
+        check_clocks(bag, sources, Allowed(), whole=True)
+        for source, offset_s in zip(sources, (0.0, 2.0)):
+            source.statistics.add(10 ** 10, 10 ** 10 - round(offset_s * 1e9))
+        check_clocks(bag, sources, Allowed(), whole=False)
+        with pytest.raises(InputError, match='runs 2.0 s ahead of'):
+            check_clocks(bag, sources, Allowed(), whole=True)

@@ -1,0 +1,114 @@
+"""Tests for weights.py and for what a policy takes from a learner."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from iql_ros.files import InputError
+from iql_ros.online.weights import pack_weights, read_weights, WeightsVersions
+from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.runs.checkpoint import load_agent, read_header
+from iql_ros.runs.policy import load_policy
+from tests.small_run import INTERFACE, TEXT, write_start
+
+OBSERVATION = [1.0, -1.0, 0.5, 0.5, 2.0, 0.0]
+
+
+@pytest.fixture(autouse=True)
+def start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_start()
+
+
+def learned():
+    """Return an actor that is not the checkpoint's."""
+    actor = load_agent('start.safetensors', 'cpu').actor
+    with torch.no_grad():
+        for parameter in actor.parameters():
+            parameter.add_(0.25)
+    return actor
+
+
+def message(actor=None, **changes):
+    header = {**read_header('start.safetensors'), **changes}
+    return pack_weights(actor or learned(), header, 2**63 - 1, 17, 4000)
+
+
+def policy():
+    return load_policy('start.safetensors', 'cpu')
+
+
+def test_a_policy_acts_by_the_weights_that_came_to_the_bit():
+    ours, actor = policy(), learned()
+    weights = read_weights(message(actor), ours, INTERFACE)
+    assert weights[:3] == (2**63 - 1, 17, 4000)
+    before = ours.act(OBSERVATION)
+    ours.load(weights.tensors, 'weights')
+    assert np.array_equal(ours.act(OBSERVATION), actor.act(OBSERVATION))
+    assert np.array_equal(ours.std, actor.std)
+    assert not np.array_equal(ours.act(OBSERVATION), before)
+
+
+@pytest.mark.parametrize('cut', [0, 1, 8, 100, 2000, -1])
+def test_a_message_that_is_cut_short_is_refused(cut):
+    with pytest.raises(InputError, match='^weights: ') as error:
+        read_weights(message()[:cut], policy(), INTERFACE)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('place', [0.5, 0.99])
+def test_a_message_with_one_wrong_bit_is_refused(place):
+    data = bytearray(message())
+    data[int(place * len(data))] ^= 1
+    with pytest.raises(InputError, match='^weights: '):
+        read_weights(data, policy(), INTERFACE)
+
+
+def test_weights_that_are_not_finite_are_never_sent_nor_taken():
+    actor = learned()
+    with torch.no_grad():
+        next(actor.parameters()).fill_(float('nan'))
+    with pytest.raises(InputError, match='NaN or infinity'):
+        message(actor)
+    ours = policy()
+    before = ours.act(OBSERVATION)
+    with pytest.raises(InputError, match='NaN or infinity'):
+        ours.load(actor.state_dict(), 'weights')
+    assert np.array_equal(ours.act(OBSERVATION), before)
+
+
+def test_weights_for_another_robot_interface_are_refused_naming_the_first_key():
+    other = TEXT.replace('low: [-0.3, -1.5]', 'low: [-0.3, -1.4]')
+    with pytest.raises(InputError, match='weights.*low'):
+        read_weights(message(robot_config=other), policy(), INTERFACE)
+    with pytest.raises(InputError, match='weights.*low'):
+        read_weights(message(), policy(), parse_robot_interface(other, 'other.yaml'))
+
+
+def test_weights_of_another_actor_are_refused():
+    ours = policy()
+    write_start(hidden_dims=(8, 9))
+    with pytest.raises(InputError, match='weights: .* is missing or of another shape'):
+        read_weights(message(), ours, INTERFACE)
+
+
+def test_a_checkpoint_is_no_message():
+    with open('start.safetensors', 'rb') as file, pytest.raises(InputError, match='not a message'):
+        read_weights(file.read(), policy(), INTERFACE)
+
+
+def test_versions_grow_also_over_a_kill_and_the_run_keeps_its_id(tmp_path):
+    versions = WeightsVersions(tmp_path / 'learner.json')
+    seen = [versions.next() for _ in range(2500)]
+    assert seen == list(range(1, 2501))
+    again = WeightsVersions(tmp_path / 'learner.json')       # nothing was said at the end
+    assert again.run == versions.run and again.next() > seen[-1]
+    assert WeightsVersions(tmp_path / 'other.json').run != versions.run
+
+
+def test_a_run_has_an_id_that_fits_into_its_message(tmp_path):
+    versions = WeightsVersions(tmp_path / 'learner.json')
+    assert 0 <= versions.run < 2**64
+    assert json.loads((tmp_path / 'learner.json').read_text())['run'] == versions.run

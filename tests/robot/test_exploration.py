@@ -1,0 +1,63 @@
+"""Tests for exploration.py."""
+
+import types
+
+import numpy as np
+import pytest
+
+from iql_ros.robot.exploration import Explorer
+from iql_ros.robot.gate_settings import Limit
+from tests.small_run import HIGH, INTERFACE, LOW
+
+MEAN, STD = np.array([0.2, -0.4]), np.array([0.1, 0.5])
+POLICY = types.SimpleNamespace(act=lambda observation: MEAN, std=STD)
+PHYSICAL = INTERFACE.action_scaling.to_physical(MEAN)
+
+
+def draw(count=1, **changes):
+    explorer = Explorer(POLICY, INTERFACE, **changes)
+    return np.array([explorer.act(None) for _ in range(count)])
+
+
+def test_it_tries_the_actors_own_spread_around_its_mean():
+    unit = INTERFACE.action_scaling.to_unit(draw(4000))
+    assert np.allclose(unit[:, 0].mean(), 0.2, atol=0.01)
+    assert np.allclose(unit[:, 0].std(), 0.1, atol=0.01)
+    unit = INTERFACE.action_scaling.to_unit(draw(4000, scale=0.5))
+    assert np.allclose(unit[:, 0].std(), 0.05, atol=0.005)
+
+
+@pytest.mark.parametrize('scale', [0.0, 1.0])
+def test_without_a_scale_or_while_it_is_judged_it_takes_the_mean(scale):
+    explorer = Explorer(POLICY, INTERFACE, scale)
+    explorer.exploring = scale == 0
+    assert np.array_equal(explorer.act(None), PHYSICAL)
+
+
+def test_it_never_leaves_low_and_high():
+    actions = draw(500, scale=20.0)
+    assert (actions >= LOW).all() and (actions <= HIGH).all()
+    assert (actions == LOW).any() and (actions == HIGH).any()
+
+
+def test_it_keeps_to_the_limit_for_exploration_which_the_mean_may_leave():
+    limit = Limit((-0.05, -1.5), (0.04, 0.2))
+    actions = draw(500, scale=5.0, limit=limit)
+    assert (actions >= limit.low).all() and (actions <= limit.high).all()
+    assert PHYSICAL[0] > limit.high[0]
+    assert np.array_equal(draw(scale=0.0, limit=limit)[0], PHYSICAL)
+
+
+def test_draws_are_a_function_of_the_seed_and_their_number():
+    whole = draw(6, seed=3)
+    assert np.array_equal(whole, draw(6, seed=3))
+    assert np.array_equal(whole[4:], draw(2, seed=3, draws=4))
+    assert not np.array_equal(whole, draw(6, seed=4))
+
+
+def test_episodes_that_are_judged_use_no_draws_up():
+    explorer, whole = Explorer(POLICY, INTERFACE, seed=3), draw(2, seed=3)
+    explorer.exploring = False
+    explorer.act(None)
+    explorer.exploring = True
+    assert np.array_equal([explorer.act(None), explorer.act(None)], whole)

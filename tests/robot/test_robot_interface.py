@@ -1,0 +1,151 @@
+"""Tests for robot_interface.py."""
+
+import numpy as np
+import pytest
+
+from iql_ros.files import InputError
+from iql_ros.robot.robot_interface import (
+    ActionScaling, check_same_contract, ObservationBuffer, parse_robot_interface)
+
+TEXT = """
+robot: toy
+control_rate: 5.0
+observation:
+  - {topic: pose, type: geometry_msgs/msg/Pose, max_age: 0.2, fields: [position.x, position.y]}
+  - {topic: joint_states, type: sensor_msgs/msg/JointState, max_age: 0.1, joints: [l, r],
+     fields: [position, velocity]}
+action:
+  - topic: cmd_vel
+    type: geometry_msgs/msg/TwistStamped
+    fields: [twist.linear.x, twist.angular.z]
+    low: [-0.3, -1.5]
+    high: [0.3, 1.5]
+    max_age: 0.5
+    rule: mean
+    gate: {downstream_timeout: 0.5}
+task: {reward: 'iql_ros.tasks:docking_cost', time_limit: 20.0}
+"""
+
+
+def toy(old='', new=''):
+    assert old in TEXT
+    return parse_robot_interface(TEXT.replace(old, new, 1), 'toy.yaml')
+
+
+def test_vectors_are_field_major_in_the_order_of_the_file():
+    interface = toy()
+    assert (interface.observation_dim, interface.action_dim) == (6, 2)
+    assert interface.observation_names[2:] == [
+        'joint_states position[l]', 'joint_states position[r]', 'joint_states velocity[l]',
+        'joint_states velocity[r]']
+
+
+@pytest.mark.parametrize('old, new, message', [
+    ('robot: toy', 'robot: toy\nspeed: 1', "unknown key 'speed'; allowed: robot, control_rate"),
+    ('max_age: 0.2', 'max_ago: 0.2',
+     "observation[0]: unknown key 'max_ago' (did you mean 'max_age'?)"),
+    ('control_rate: 5.0', 'control_rate: 0', 'control_rate: got 0; allowed: 0 < Hz <= 1000'),
+    ('rule: mean', 'rule: median', "unknown rule 'median'"),
+    ('rule: mean\n', '\n', "key 'rule' is missing"),
+    ('low: [-0.3, -1.5]', 'low: [0.3, -1.5]', 'low < high'),
+    ('low: [-0.3, -1.5]', 'low: [-0.3]', 'expected 2 finite values'),
+    ('downstream_timeout: 0.5', 'downstream_timeout: 0.3', 'at least two control periods, 0.4 s'),
+    ('downstream_timeout: 0.5', 'downstream_timeout: 1, limit: {low: [-1, -1], high: [1, 1]}',
+     'allowed: inside [-0.3, 0.3]'),
+    ('downstream_timeout: 0.5', 'downstream_timeout: 1, stop: hold', 'allowed: zero or 2 values'),
+    ('topic: pose', 'topic: joint_states', "topic 'joint_states' is given twice"),
+    ('geometry_msgs/msg/Pose,', 'os.system,', 'expected pkg/msg/Name'),
+    ('robot: toy', 'robot:', 'robot: got None; expected a name'),
+    ('topic: pose', "topic: 'the pose'", "topic: got 'the pose'; expected a name"),
+    ('max_age: 0.2', 'max_age: 1.0e+300', 'max_age: got 1e+300; allowed: 0 < s <= 1000000'),
+    ('joints: [l, r]', 'joints: [l, l]', "joints: got ['l', 'l']; expected each once"),
+    ('joints: [l, r]', 'size: -2', 'size: got -2; allowed: >= 0'),
+    ('position.x', 'exec(1)', "field 'exec(1)'"),
+])
+def test_a_wrong_file_is_refused_on_one_line_that_names_what_is_allowed(old, new, message):
+    with pytest.raises(InputError) as error:
+        toy(old, new)
+    assert message in str(error.value) and str(error.value).startswith('toy.yaml')
+    assert '\n' not in str(error.value)
+
+
+def test_the_contract_ignores_what_may_differ_between_machines():
+    same = toy('topic: pose, type: geometry_msgs/msg/Pose, max_age: 0.2',
+               'topic: /robot/pose, type: my_msgs/msg/Pose, max_age: 0.4, qos: reliable')
+    assert same.contract_hash == toy().contract_hash
+    check_same_contract(toy(), same, 'checkpoint')
+
+
+@pytest.mark.parametrize('old, new, key', [
+    ('joints: [l, r]', 'joints: [r, l]', 'observation[1].joints'),
+    ('high: [0.3, 1.5]', 'high: [0.4, 1.5]', 'action[0].high'),
+    ('control_rate: 5.0', 'control_rate: 4.0\nsettle: 0.001', 'control_rate'),
+])
+def test_another_contract_is_refused_by_the_first_key_that_differs(old, new, key):
+    text = TEXT.replace('downstream_timeout: 0.5', 'downstream_timeout: 1.0')
+    ours = parse_robot_interface(text, 'a')
+    theirs = parse_robot_interface(text.replace(old, new), 'b')
+    with pytest.raises(InputError, match=key.replace('[', r'\[')):
+        check_same_contract(ours, theirs, 'checkpoint')
+
+
+def test_scaling_is_the_identity_to_the_bit_for_unit_actions():
+    values = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    scaling = ActionScaling([-1, -1], [1, 1])
+    assert np.array_equal(scaling.to_unit(values), values)
+    assert np.array_equal(scaling.to_physical(values), values)
+
+
+def test_scaling_maps_the_ends_to_low_and_high():
+    scaling = ActionScaling([0.0, -2.4], [2.0, 3.4])
+    assert scaling.to_physical([-1.0, 1.0]).tolist() == [0.0, 3.4]
+    assert scaling.to_unit([1.0, 0.5]).tolist() == pytest.approx([0.0, 0.0])
+
+
+@pytest.mark.parametrize('rate', [5.0, 30.0, 125.0, 0.3, 333.3])
+def test_ticks_are_whole_multiples_that_never_drift(rate):
+    interface = toy('control_rate: 5.0', f'control_rate: {rate}\nsettle: 0.0') \
+        if rate >= 5 else toy('control_rate: 5.0', 'control_rate: 5.0')
+    for index in (0, 1, 7, 10 ** 9):
+        assert interface.tick_index(interface.tick_ns(index)) == index
+        assert interface.tick_index(interface.tick_ns(index) + 1) == index
+        assert interface.tick_index(interface.tick_ns(index + 1) - 1) == index
+
+
+def push_all(buffer, *samples):
+    for index, stamp, values in samples:
+        buffer.push(index, stamp, np.array(values, dtype=float))
+
+
+def test_a_tick_sees_the_latest_sample_at_or_before_it():
+    buffer = ObservationBuffer(toy())
+    push_all(buffer, (0, 100, [1, 1]), (0, 200, [2, 2]), (0, 201, [3, 3]),
+             (1, 150, [4, 5, 6, 7]))
+    assert buffer.sample(200).tolist() == [2, 2, 4, 5, 6, 7]
+    assert buffer.sample(201).tolist() == [3, 3, 4, 5, 6, 7]
+
+
+def test_a_sample_that_replaces_leaves_no_other():
+    buffer = ObservationBuffer(toy())
+    for stamp_ns in (5, 3, 4):
+        buffer.replace(0, stamp_ns, np.zeros(2))
+    assert buffer.ages_ns(10)[0] == 6
+
+
+def test_samples_that_come_late_are_put_where_they_belong():
+    buffer = ObservationBuffer(toy())
+    push_all(buffer, (0, 200, [2, 2]), (0, 100, [1, 1]), (1, 100, [0, 0, 0, 0]))
+    assert buffer.sample(150).tolist()[:2] == [1, 1]
+
+
+def test_a_stream_older_than_its_max_age_gives_no_observation_and_is_named():
+    buffer = ObservationBuffer(toy())
+    push_all(buffer, (0, 0, [1, 1]), (1, 0, [0, 0, 0, 0]))
+    assert buffer.sample(100_000_000) is not None       # the joints' max_age is 0.1 s
+    assert buffer.sample(100_000_001) is None
+    assert buffer.stale(100_000_001) == ["'joint_states' (0.100 s old; max_age 0.1 s)"]
+
+
+def test_an_empty_buffer_names_every_stream():
+    assert [text.split(' (')[0] for text in ObservationBuffer(toy()).stale(0)] == [
+        "'pose'", "'joint_states'"]

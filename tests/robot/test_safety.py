@@ -1,0 +1,80 @@
+"""Tests for safety.py."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+
+from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.robot.safety import Gate
+from tests.robot.test_robot_interface import TEXT
+
+SETTINGS = ('downstream_timeout: 0.5, limit: {low: [-0.2, -1.0], high: [0.25, 1.5]}, '
+            'max_rate: [1.0, 15.0]')
+PERIOD = 200_000_000  # [ns]
+
+
+def make_gate(extra=''):
+    return Gate(parse_robot_interface(TEXT.replace('downstream_timeout: 0.5', SETTINGS + extra),
+                                      'toy.yaml'))
+
+
+def test_an_action_inside_every_limit_passes_to_the_bit():
+    result = make_gate().apply(np.array([0.1, -0.7]), 0)
+    assert result.command.tolist() == [0.1, -0.7] and not result.clipped and result.trip is None
+
+
+def test_absolute_limits_clip():
+    gate = make_gate(', stop: [0.2, 0.0]')
+    assert gate.apply(np.array([0.3, -1.5]), 0).command.tolist() == [0.25, -1.0]
+
+
+def test_the_rate_is_measured_from_the_last_command_over_at_most_one_period():
+    gate = make_gate()
+    assert gate.apply(np.array([0.25, 0.0]), 0).command[0] == 0.2          # from the stop
+    assert np.isclose(gate.apply(np.array([-0.2, 0.0]), PERIOD // 2).command[0], 0.1)
+    assert np.isclose(gate.apply(np.array([-0.2, 0.0]), 100 * PERIOD).command[0], -0.1)
+
+
+def test_a_command_at_the_time_of_the_last_is_finite_without_a_rate_limit():
+    gate = Gate(parse_robot_interface(TEXT, 'toy.yaml'))
+    gate.apply(np.array([0.1, 0.0]), PERIOD)
+    for stamp_ns in (PERIOD, 0):  # twice at once, and a clock that went back
+        assert gate.apply(np.array([-0.1, 0.5]), stamp_ns).command.tolist() == [-0.1, 0.5]
+
+
+def test_a_new_episode_starts_from_the_stop():
+    gate = make_gate()
+    gate.apply(np.array([0.2, 0.0]), 0)
+    gate.start()
+    assert np.isclose(gate.apply(np.array([-0.2, 0.0]), 1).command[0], -0.2)
+
+
+def test_a_number_that_is_not_finite_trips_and_latches():
+    gate = make_gate()
+    result = gate.apply(np.array([np.nan, 0.0]), 0)
+    assert result.command.tolist() == [0.0, 0.0] and result.trip == 'action[0] is nan'
+    assert gate.apply(np.array([0.1, 0.0]), PERIOD).command.tolist() == [0.0, 0.0]
+    gate.trip('another')
+    assert gate.trip_reason == 'action[0] is nan'
+    gate.clear_trip()
+    assert gate.apply(np.array([0.1, 0.0]), PERIOD).command.tolist() == [0.1, 0.0]
+
+
+def test_an_observation_that_is_not_finite_trips():
+    gate = make_gate()
+    gate.check_observation(np.array([0.0, np.inf]))
+    assert gate.trip_reason == 'observation[1] is inf'
+
+
+@given(st.lists(st.tuples(st.floats(width=64), st.floats(width=64),
+                          st.integers(0, 10 ** 10)), max_size=20))
+def test_every_command_is_finite_and_inside_limits_and_rates(actions):
+    gate, last, now = make_gate(), np.zeros(2), 0
+    for first, second, elapsed in actions:
+        now += elapsed
+        command = gate.apply(np.array([first, second]), now).command
+        assert np.all(np.isfinite(command))
+        assert np.all(command >= gate.limit_low) and np.all(command <= gate.limit_high)
+        if gate.trip_reason is None:
+            assert np.all(np.abs(command - last) <= np.array([1.0, 15.0]) * 0.2 + 1e-12)
+        last = command

@@ -1,0 +1,112 @@
+"""Tests for streams.py."""
+
+import array
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from iql_ros.files import InputError
+from iql_ros.robot.streams import Observation
+
+
+def stamp():
+    return SimpleNamespace(stamp=SimpleNamespace(sec=0, nanosec=0))
+
+
+def make_message(type_name):
+    """Return a hand-written message; no ROS is needed to test the mapping."""
+    vector = dict(x=0.0, y=0.0, z=0.0)
+    return {
+        'geometry_msgs/msg/TwistStamped': lambda: SimpleNamespace(
+            header=stamp(), twist=SimpleNamespace(linear=SimpleNamespace(**vector),
+                                                  angular=SimpleNamespace(**vector))),
+        'geometry_msgs/msg/PoseStamped': lambda: SimpleNamespace(
+            header=stamp(), pose=SimpleNamespace(position=SimpleNamespace(**vector),
+                                                 orientation=SimpleNamespace(**vector, w=1.0))),
+        'sensor_msgs/msg/JointState': lambda: SimpleNamespace(
+            header=stamp(), name=[], position=array.array('d'), velocity=array.array('d')),
+        'std_msgs/msg/Float64MultiArray': lambda: SimpleNamespace(data=array.array('d')),
+        'trajectory_msgs/msg/JointTrajectory': lambda: SimpleNamespace(
+            header=stamp(), joint_names=[], points=[]),
+        'trajectory_msgs/msg/JointTrajectoryPoint': lambda: SimpleNamespace(
+            positions=array.array('d'), velocities=array.array('d'),
+            time_from_start=SimpleNamespace(sec=0, nanosec=0)),
+    }[type_name]()
+
+
+@pytest.mark.parametrize('type_name, options', [
+    ('geometry_msgs/msg/TwistStamped', {'fields': ('twist.linear.x', 'twist.angular.z')}),
+    ('geometry_msgs/msg/PoseStamped', {'fields': (
+        'yaw_cos(pose.orientation)', 'yaw_sin(pose.orientation)')}),
+    ('sensor_msgs/msg/JointState', {'fields': ('velocity',), 'joints': ('left', 'right')}),
+    ('std_msgs/msg/Float64MultiArray', {'fields': ('data',), 'size': 2, 'stamp': 'receive'}),
+    ('trajectory_msgs/msg/JointTrajectory', {'fields': ('positions',), 'joints': ('a', 'b')}),
+])
+def test_a_vector_survives_its_way_through_a_message(type_name, options):
+    stream = Observation(topic='t', type=type_name, max_age=0.1, **options)
+    vector = np.array([0.6, -0.8])
+    message = stream.encode(vector, 1_500_000_000, make_message)
+    assert np.allclose(stream.decode(message), vector, atol=1e-15)
+    if stream.stamp == 'header':
+        assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1, 500_000_000)
+
+
+@pytest.mark.parametrize('type_name, options', [
+    ('geometry_msgs/msg/PoseStamped', {'fields': ('pose.position',)}),
+    ('geometry_msgs/msg/PoseStamped', {'fields': ('pose.position.x.y',)}),
+    ('geometry_msgs/msg/PoseStamped', {'fields': ('yaw_cos(pose.position.x)',)}),
+    ('sensor_msgs/msg/JointState', {'fields': ('header',), 'joints': ('left',)}),
+    ('sensor_msgs/msg/JointState', {'fields': ('velocity',)}),
+    ('std_msgs/msg/Float64MultiArray', {'fields': ('data',), 'beams': 1}),
+])
+def test_a_field_of_another_kind_is_named_with_its_topic(type_name, options):
+    stream = Observation(topic='t', type=type_name, max_age=0.1, **options)
+    message = make_message(type_name)
+    if hasattr(message, 'name'):
+        message.name, message.velocity = ['left', 'right'], array.array('d', [1.0, 2.0])
+    if hasattr(message, 'data'):
+        message.data = array.array('d', [1.0])
+    with pytest.raises(InputError, match=f"topic 't' .{type_name}.: field"):
+        stream.decode(message)
+
+
+def test_float64_fields_keep_every_bit():
+    stream = Observation(topic='t', type='std_msgs/msg/Float64MultiArray', max_age=0.1,
+                         stamp='receive', fields=('data',), size=3)
+    vector = np.random.default_rng(0).normal(size=3)
+    assert np.array_equal(stream.decode(stream.encode(vector, 0, make_message)), vector)
+
+
+def test_several_joint_fields_are_field_major():
+    stream = Observation(topic='t', type='sensor_msgs/msg/JointState', max_age=0.1,
+                         fields=('position', 'velocity'), joints=('a', 'b'))
+    message = SimpleNamespace(name=['b', 'a'], position=[2.0, 1.0], velocity=[4.0, 3.0])
+    assert stream.decode(message).tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'fields': ('ranges',), 'beams': 4}, "field 'ranges' with beams"),
+    ({'fields': ('yaw_cos(q)', 'x')}, r"'yaw_cos\(q\)'.*without 'yaw_sin\(q\)'"),
+])
+def test_a_field_that_cannot_be_written_is_refused_by_name(options, message):
+    stream = Observation(topic='t', type='p/msg/T', max_age=0.1, **options)
+    with pytest.raises(InputError, match=message):
+        stream.check_invertible()
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'fields': ()}, 'expected at least one'),
+    ({'fields': ('a',), 'size': 2, 'joints': ('x',)}, "only one of 'joints', 'size' and 'beams'"),
+    ({'fields': ('a',), 'stamp': 'send'}, "unknown stamp 'send'; allowed: header, receive"),
+    ({'fields': ('a',), 'max_age': 0.0}, 'max_age: got 0.0'),
+])
+def test_a_stream_that_makes_no_sense_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        Observation(**{'topic': 't', 'type': 'p/msg/T', 'max_age': 0.1, **options})
+
+
+def test_a_message_that_does_not_fit_names_topic_and_field():
+    stream = Observation(topic='odom', type='p/msg/T', max_age=0.1, fields=('twist.liner.x',))
+    with pytest.raises(InputError, match=r"topic 'odom' \(p/msg/T\).*did you mean 'linear'"):
+        stream.decode(SimpleNamespace(twist=SimpleNamespace(linear=1)))

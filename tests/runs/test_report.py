@@ -1,0 +1,143 @@
+"""Tests for report.py and describe.py."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import yaml
+
+from iql_ros.cli.describe import describe_dataset, histogram_lines
+from iql_ros.data.datasets import read_recording, to_transitions
+from iql_ros.data.minari_store import Recording
+from iql_ros.files import InputError
+from iql_ros.robot.transitions import Episode
+from iql_ros.runs.report import (
+    figure_html, find_cloning_runs, new_figure, page, read_metrics, section, table_html,
+    write_run_report)
+
+
+def make_run(folder, *, evaluated=True, fingerprint='f00', **config):
+    """Write what a run directory holds, three rows of metrics."""
+    folder.mkdir(parents=True)
+    (folder / 'config.yaml').write_text(yaml.safe_dump(
+        {'algorithm': 'iql', 'expectile': 0.9, 'evaluation_episodes': 5, **config}))
+    (folder / 'dataset.json').write_text(json.dumps(
+        {'name': 'robot/drive-v0', 'fingerprint': fingerprint, 'clipped': 0.0125,
+         'returns': [-30.0, -20.0, -10.0, -40.0]}))
+    rows = ['step,value/loss,critic/loss,actor/loss,evaluation/return_mean,evaluation/return_std',
+            '100,0.5,3.0,1.0,,', '200,0.4,2.0,0.9,-15.5,2.0', '300,0.3,1.0,0.8,-12.25,1.5']
+    if not evaluated:
+        rows = [','.join(row.split(',')[:4]) for row in rows]
+    (folder / 'metrics.csv').write_text('\n'.join(rows) + '\n')
+    return folder
+
+
+def test_a_report_is_one_file_that_needs_no_network(tmp_path):
+    path = write_run_report(make_run(tmp_path / 'run'))
+    text = path.read_text()
+    assert path == tmp_path / 'run' / 'report.html'
+    sources = re.findall(r'(?:src|href)="([^"]{0,22})', text)
+    assert len(sources) == 3 and set(sources) == {'data:image/png;base64,'}
+    assert 'http' not in re.sub(r'base64,[^"]*', '', text) and '<script' not in text
+    for fact in ('-12.2 ± 1.5', 'expectile', '0.9', 'robot/drive-v0', '1.25%'):
+        assert fact in text
+
+
+def test_a_run_without_evaluation_says_so(tmp_path):
+    text = write_run_report(make_run(tmp_path / 'run', evaluated=False)).read_text()
+    assert 'was not evaluated' in text
+    assert text.count('data:image/png') == 2
+
+
+def test_clonings_of_the_same_data_beside_the_run_are_compared_with(tmp_path):
+    run = make_run(tmp_path / 'iql')
+    make_run(tmp_path / 'bc', algorithm='bc')
+    make_run(tmp_path / 'best', algorithm='bc', best_episodes=0.2)
+    make_run(tmp_path / 'other_data', algorithm='bc', fingerprint='bad')
+    make_run(tmp_path / 'other_iql')
+    (tmp_path / 'broken').mkdir()
+    (tmp_path / 'broken' / 'dataset.json').write_text('{')
+    assert [path.name for path in find_cloning_runs(run)] == ['bc', 'best']
+    text = write_run_report(run).read_text()
+    assert 'Cloning (bc)' in text and 'Cloning of the best 20% (best)' in text
+    assert 'other' not in text
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match='config.yaml: cannot be read'):
+        write_run_report(tmp_path)
+    assert not (tmp_path / 'report.html').exists()
+
+
+def test_what_is_shown_is_escaped():
+    text = page('<b>', [section('a & b', table_html([('<i>', 1)], ('', '>')))])
+    assert '<h1>&lt;b&gt;</h1>' in text and '&lt;i&gt;' in text and 'a &amp; b' in text
+    figure, _ = new_figure(2)
+    assert 'alt="5 &lt; 6"' in figure_html(figure, '5 < 6')
+
+
+def test_empty_cells_of_metrics_are_nan(tmp_path):
+    path = tmp_path / 'metrics.csv'
+    path.write_text('step,a\n1,\n2,0.5\n')
+    metrics = read_metrics(path)
+    np.testing.assert_array_equal(metrics['a'], [np.nan, 0.5])
+    path.write_text('step,a\n')
+    assert read_metrics(path) == {}
+
+
+ROBOT = """
+robot: diffbot
+control_rate: 5.0
+observation:
+  - {topic: pose, type: geometry_msgs/msg/Pose, stamp: receive, max_age: 0.2,
+     fields: [position.x, position.y]}
+action:
+  - {topic: cmd_vel, type: geometry_msgs/msg/Twist, stamp: receive, max_age: 0.5,
+     fields: [linear.x], low: [-1.0], high: [1.0], rule: mean,
+     gate: {limit: {low: [-0.5], high: [0.5]}, downstream_timeout: 0.5}}
+task: {reward: 'iql_ros.tasks:docking_cost', terminated: 'iql_ros.tasks:docked', time_limit: 20.0}
+"""
+
+
+def episode(actions):
+    steps = len(actions)
+    flags = np.zeros(steps, dtype=bool)
+    return Episode(np.zeros((steps + 1, 2)), np.array(actions, dtype=float),
+                   -np.ones(steps), terminations=flags, truncations=flags)
+
+
+def test_a_dataset_is_described_with_its_robot_and_what_the_gate_would_change():
+    recording = Recording(
+        'robot/drive-v0', [episode([[0.1], [0.2], [0.6], [-0.4]]),
+                           episode([[0.3]] * 6)],
+        np.array([-1.0]), np.array([1.0]), 'iql_ros/Diffbot-v0',
+        metadata={'iql_ros': {'robot_config': ROBOT, 'sources': [
+            {'file': 'drive_0.mcap', 'sha256': 'abcdef' * 10}]}}, notes=('2 steps left out',))
+    lines = describe_dataset(recording, to_transitions(recording)).splitlines()
+    facts = dict(re.split(r'  +', line, maxsplit=1) for line in lines if '  ' in line.strip())
+    assert facts['transitions'] == '10 in 2 episodes'
+    assert facts['action'].startswith('1 values; -1 and +1 mean [-1, 1]')
+    assert facts['gate'] == '10.00% of the action values lie outside its limit'
+    assert facts['robot'].startswith('diffbot, 5 Hz, contract ')
+    assert facts['episodes'] == '4 to 6 steps, median 5; 0 terminated, 2 truncated'
+    assert facts['made from'] == 'drive_0.mcap (sha256 abcdefabcdef)'
+    assert facts['note'] == '2 steps left out'
+
+
+def test_a_histogram_is_drawn_in_text_also_of_equal_values():
+    lines = histogram_lines(np.array([0.0, 0.1, 10.0]))
+    assert len(lines) == 10
+    assert lines[0] == ' 0 to 1 ' + '#' * 40 + ' 2'
+    assert lines[9] == '9 to 10 ' + '#' * 20 + ' ' * 20 + ' 1'
+    assert len(histogram_lines(np.array([5.0, 5.0]))) == 1
+
+
+def test_a_flat_file_is_described_too(tmp_path):
+    h5py = pytest.importorskip('h5py')
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        for name, values in (('observations', np.zeros((4, 2))), ('actions', np.zeros((4, 1))),
+                             ('rewards', np.ones(4)), ('terminals', np.array([0, 1, 0, 1]))):
+            file[name] = values
+    recording = read_recording(tmp_path / 'a.h5')
+    assert '2 terminated, 0 truncated' in describe_dataset(recording, to_transitions(recording))
