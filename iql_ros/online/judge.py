@@ -14,9 +14,9 @@
 
 """Whether fine-tuning makes a robot better: evaluations, in simulation or on it, and the guard."""
 
+from iql_ros.online.episode_totals import FinishedEpisode
 from iql_ros.online.guard import Guard
 from iql_ros.online.settings import FinetuneSettings
-from iql_ros.runs.episode_totals import FinishedEpisode
 from iql_ros.runs.evaluate import Evaluator, summary
 
 

@@ -22,6 +22,7 @@ from iql_ros.learner.iql import IQLAgent, metric_names
 from iql_ros.learner.networks import Actor
 from iql_ros.learner.replay_buffer import ReplayBuffer
 from iql_ros.online.averaged_agent import AveragedAgent
+from iql_ros.online.episode_totals import EpisodeTotals
 from iql_ros.online.experience import Acknowledgement, Experience
 from iql_ros.online.experience_inbox import ExperienceInbox
 from iql_ros.online.judge import Judge
@@ -29,7 +30,6 @@ from iql_ros.online.settings import FinetuneSettings
 from iql_ros.online.weights import pack_weights, WeightsVersions
 from iql_ros.robot.streams import ActionScaling
 from iql_ros.runs.checkpoint import make_header, read_file, save_checkpoint
-from iql_ros.runs.episode_totals import EpisodeTotals
 from iql_ros.runs.metrics_log import MetricsLog
 from iql_ros.runs.run_directory import RunDirectory
 

@@ -18,8 +18,8 @@ import types
 
 import pytest
 
+from iql_ros.online.episode_totals import FinishedEpisode
 from iql_ros.online.judge import Judge
-from iql_ros.runs.episode_totals import FinishedEpisode
 from tests.small_run import settings
 
 

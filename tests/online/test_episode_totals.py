@@ -16,8 +16,8 @@
 
 import pytest
 
+from iql_ros.online.episode_totals import EpisodeTotals, FinishedEpisode
 from iql_ros.online.experience_log import ExperienceLog
-from iql_ros.runs.episode_totals import EpisodeTotals, FinishedEpisode
 from tests.small_run import experience
 
 
