@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for finetune.py and finetune_settings.py: a whole run in process."""
+"""Tests for finetune.py and settings.py: a whole run in process."""
 
 import csv
 import itertools

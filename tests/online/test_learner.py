@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for online.py and averaged_agent.py: the learner of a fine-tuning run, without ROS."""
+"""Tests for learner.py and averaged_agent.py: the learner of a fine-tuning run, without ROS."""
 
 import csv
 from pathlib import Path

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for finetune_report.py."""
+"""Tests for report.py."""
 
 import json
 import re

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for simulation.py."""
+"""Tests for node_command.py."""
 
 import pytest
 import yaml
