@@ -36,7 +36,7 @@ from iql_ros.online.settings import FinetuneSettings
 from iql_ros.robot.exploration import Explorer
 from iql_ros.robot.robot_interface import parse_robot_interface, RobotInterface
 from iql_ros.robot.safety import Gate
-from iql_ros.robot.task import hash_of_task, Task
+from iql_ros.robot.task import hash_of_task, refuse_functions_of_others, Task
 from iql_ros.runs.binding import bind, checkpoint_facts, report_facts
 from iql_ros.runs.checkpoint import load_agent, read_header
 from iql_ros.runs.evaluate import check_environment, Evaluator
@@ -77,7 +77,8 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
 
     Args:
         settings: See FinetuneSettings.
-        robot_config: The robot's YAML text on this machine; None: the checkpoint's.
+        robot_config: The robot's YAML text on this machine; None: the checkpoint's, whose task
+            may name nothing but functions of iql_ros.tasks.
         resume: Go on with the run of that name.
         allow_task: Take data or a checkpoint of another task.
         env: An environment for evaluations, which the learner closes; None: none.
@@ -99,6 +100,8 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
     if interface is None:
         raise InputError(f"{settings.checkpoint}: is bound to no robot; give the robot's YAML "
                          '(robot_config) or an environment')
+    if robot_config is None:
+        refuse_functions_of_others(interface, settings.checkpoint)
     if not allow_task:
         _check_task(interface, header, dataset)
     transform = header['reward_transform']

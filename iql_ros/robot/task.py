@@ -198,6 +198,26 @@ def _named_function(name: str, where: str):
     return call
 
 
+def refuse_functions_of_others(interface: RobotInterface, where: str) -> None:
+    """
+    Refuse a task that names functions which this package does not ship.
+
+    For an interface that came with a file: what runs here is said by the robot's YAML on this
+    machine, never by a checkpoint or a dataset.
+
+    Raises:
+        InputError: naming the function, and `where` the interface came from.
+
+    """
+    settings = read_task(interface)
+    for key in ('reward', 'terminated', 'success'):
+        name = getattr(settings, key)
+        if isinstance(name, str) and not name.startswith('iql_ros.tasks:'):
+            raise InputError(f"{where}: robot '{interface.robot}': task: {key}: '{name}' is named "
+                             "by a file from elsewhere; give this machine's YAML of the robot "
+                             '(robot_config)')
+
+
 def hash_of_task(interface: RobotInterface) -> str:
     """Return the task's sha256; the functions that it names are not imported."""
     return _hash(read_task(interface))

@@ -17,6 +17,7 @@
 import csv
 import itertools
 from pathlib import Path
+import sys
 
 import numpy as np
 import pytest
@@ -148,6 +149,17 @@ def test_what_cannot_be_is_refused_on_one_line_and_writes_nothing(given, message
         run(**given)
     assert '\n' not in str(error.value)
     assert not Path('runs').exists()
+
+
+@pytest.mark.parametrize('key', ['reward', 'terminated', 'success'])
+def test_a_checkpoint_from_elsewhere_does_not_choose_what_runs_here(key):
+    shipped = next(line for line in TEXT.splitlines() if line.startswith(f'  {key}: '))
+    theirs = TEXT.replace(shipped, f'  {key}: antigravity:geohash')
+    write_start(robot_config=theirs)
+    with pytest.raises(InputError, match=f"task: {key}: 'antigravity:geohash' is named by a file"):
+        run()
+    assert 'antigravity' not in sys.modules and not Path('runs').exists()
+    assert run(robot_config=TEXT, allow_task=True).is_dir()
 
 
 def test_a_cloned_policy_has_no_critic_to_go_on_with():
