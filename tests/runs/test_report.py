@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for report.py and describe.py."""
+"""Tests for report.py."""
 
 import json
 import re
@@ -21,11 +21,7 @@ import numpy as np
 import pytest
 import yaml
 
-from iql_ros.cli.describe import describe_dataset, histogram_lines
-from iql_ros.data.datasets import read_recording, to_transitions
-from iql_ros.data.minari_store import Recording
 from iql_ros.files import InputError
-from iql_ros.robot.transitions import Episode
 from iql_ros.runs.report import (
     figure_html, find_cloning_runs, new_figure, page, read_metrics, section, table_html,
     write_run_report)
@@ -98,60 +94,3 @@ def test_empty_cells_of_metrics_are_nan(tmp_path):
     np.testing.assert_array_equal(metrics['a'], [np.nan, 0.5])
     path.write_text('step,a\n')
     assert read_metrics(path) == {}
-
-
-ROBOT = """
-robot: diffbot
-control_rate: 5.0
-observation:
-  - {topic: pose, type: geometry_msgs/msg/Pose, stamp: receive, max_age: 0.2,
-     fields: [position.x, position.y]}
-action:
-  - {topic: cmd_vel, type: geometry_msgs/msg/Twist, stamp: receive, max_age: 0.5,
-     fields: [linear.x], low: [-1.0], high: [1.0], rule: mean,
-     gate: {limit: {low: [-0.5], high: [0.5]}, downstream_timeout: 0.5}}
-task: {reward: 'iql_ros.tasks:docking_cost', terminated: 'iql_ros.tasks:docked', time_limit: 20.0}
-"""
-
-
-def episode(actions):
-    steps = len(actions)
-    flags = np.zeros(steps, dtype=bool)
-    return Episode(np.zeros((steps + 1, 2)), np.array(actions, dtype=float),
-                   -np.ones(steps), terminations=flags, truncations=flags)
-
-
-def test_a_dataset_is_described_with_its_robot_and_what_the_gate_would_change():
-    recording = Recording(
-        'robot/drive-v0', [episode([[0.1], [0.2], [0.6], [-0.4]]),
-                           episode([[0.3]] * 6)],
-        np.array([-1.0]), np.array([1.0]), 'iql_ros/Diffbot-v0',
-        metadata={'iql_ros': {'robot_config': ROBOT, 'sources': [
-            {'file': 'drive_0.mcap', 'sha256': 'abcdef' * 10}]}}, notes=('2 steps left out',))
-    lines = describe_dataset(recording, to_transitions(recording)).splitlines()
-    facts = dict(re.split(r'  +', line, maxsplit=1) for line in lines if '  ' in line.strip())
-    assert facts['transitions'] == '10 in 2 episodes'
-    assert facts['action'].startswith('1 values; -1 and +1 mean [-1, 1]')
-    assert facts['gate'] == '10.00% of the action values lie outside its limit'
-    assert facts['robot'].startswith('diffbot, 5 Hz, contract ')
-    assert facts['episodes'] == '4 to 6 steps, median 5; 0 terminated, 2 truncated'
-    assert facts['made from'] == 'drive_0.mcap (sha256 abcdefabcdef)'
-    assert facts['note'] == '2 steps left out'
-
-
-def test_a_histogram_is_drawn_in_text_also_of_equal_values():
-    lines = histogram_lines(np.array([0.0, 0.1, 10.0]))
-    assert len(lines) == 10
-    assert lines[0] == ' 0 to 1 ' + '#' * 40 + ' 2'
-    assert lines[9] == '9 to 10 ' + '#' * 20 + ' ' * 20 + ' 1'
-    assert len(histogram_lines(np.array([5.0, 5.0]))) == 1
-
-
-def test_a_flat_file_is_described_too(tmp_path):
-    h5py = pytest.importorskip('h5py')
-    with h5py.File(tmp_path / 'a.h5', 'w') as file:
-        for name, values in (('observations', np.zeros((4, 2))), ('actions', np.zeros((4, 1))),
-                             ('rewards', np.ones(4)), ('terminals', np.array([0, 1, 0, 1]))):
-            file[name] = values
-    recording = read_recording(tmp_path / 'a.h5')
-    assert '2 terminated, 0 truncated' in describe_dataset(recording, to_transitions(recording))
