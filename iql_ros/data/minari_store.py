@@ -16,6 +16,7 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import json
 from pathlib import Path
 import re
@@ -87,8 +88,17 @@ def find_dataset(source) -> Path:
     data = datasets_root() / str(source) / 'data'
     if not (data / 'metadata.json').is_file():
         raise InputError(f'{unknown_name("dataset", source, local_datasets())} '
-                         f'(in {datasets_root()})')
+                         f'(in {datasets_root()}){_download_hint(str(source))}')
     return data
+
+
+def _download_hint(dataset_id: str) -> str:
+    """Return how an id with a namespace could be had, without asking the network."""
+    if '/' not in dataset_id:
+        return ''
+    first = ('' if importlib.util.find_spec('huggingface_hub') else
+             "pip install 'minari[hf]' && ")
+    return f"; if it is one of Minari's: {first}minari download {dataset_id}"
 
 
 def local_datasets() -> list[str]:

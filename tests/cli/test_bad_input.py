@@ -25,7 +25,7 @@ from tests.cli.command import code_of, files_in, flat_file
 
 BAD_INPUTS = [
     ([], 'required: COMMAND'),
-    (['fly'], "invalid choice: 'fly'"),
+    (['fly'], "unknown command 'fly'; allowed: convert, "),
     (['convert', 'a.hdf5'], 'required: --dataset'),
     (['convert', 'a.hdf5', '--dataset', 'a'], "dataset id 'a': expected NAME/x-v0"),
     (['convert', 'absent.h5', '--dataset', 'test/a-v0'], 'absent.h5: no such file'),
@@ -36,7 +36,8 @@ BAD_INPUTS = [
     (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--env', 'Pendulm-v1'], 'Pendulum-v1'),
     (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--env', 'MountainCarContinuous-v0'],
      'has 3 observation and 1 action values; MountainCarContinuous-v0 has 2 and 1'),
-    (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--action-low', 'x'], 'invalid float value'),
+    (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--action-low', 'x'],
+     'got x; expected a finite number'),
     (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--action-low', '0', '0',
       '--action-high', '1'], '--action-low: got 2 values; expected 1 or 1'),
     (['convert', 'a.hdf5', '--dataset', 'test/a-v0', '--robot-config', 'task.yaml'],
@@ -44,6 +45,8 @@ BAD_INPUTS = [
     (['convert', 'a_bag', '--dataset', 'test/a-v0'], 'a_bag: bags need --robot-config'),
     (['inspect', 'cut.hdf5'], 'cannot be read as HDF5'),
     (['inspect', 'test/absent-v0'], "unknown dataset 'test/absent-v0'"),
+    (['train', '--dataset', 'D4RL/door/human-v2'],
+     r"\(in .*minari\); if it is one of Minari's: .*minari download D4RL/door/human-v2$"),
     (['inspect', 'text.safetensors'], 'text.safetensors: is not a checkpoint'),
     (['train'], '--dataset ID is missing'),
     (['train', '--dataset', 'cut.hdf5'], 'cannot be read as HDF5'),
