@@ -15,27 +15,28 @@
 """The `iql-ros` command: its sub-commands, their options, and how they end."""
 
 import argparse
+import contextlib
 import os
 import sys
 
 from iql_ros import __version__
 from iql_ros.cli import commands, data_commands
+from iql_ros.cli.json_output import json_text
+from iql_ros.cli.parser import count, names, number, Parser, seed
 from iql_ros.data.bags.files import ALLOWANCES
 from iql_ros.files import InputError
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors take one line."""
-
-    def error(self, message):
-        self.exit(2, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
-
-
 def main(arguments=None) -> int:
-    """Run the command; return 0, or 2 for input that cannot be used, or 130 for Ctrl-C."""
+    """
+    Run the command; return its exit code.
+
+    0, or 1 when `doctor` found something broken, or 2 for input that cannot be used, or 130 for
+    Ctrl-C.
+    """
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        return _run(options)
     except InputError as error:
         print(f'iql-ros: error: {error}', file=sys.stderr)
         return 2
@@ -49,15 +50,25 @@ def main(arguments=None) -> int:
     except KeyboardInterrupt:
         print('iql-ros: interrupted', file=sys.stderr)
         return 130
-    return 0
+
+
+def _run(options) -> int:
+    """Run a command; with --json its document has standard output for itself."""
+    if options.as_json:
+        with contextlib.redirect_stdout(sys.stderr):
+            document = options.run(options)
+        print(json_text(document))
+    else:
+        document = options.run(options)
+    return 0 if document is None or document.get('ok', True) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog='iql-ros', description='Learn robot controllers from recordings.')
-    parser.add_argument('--version', action='version', version=f'iql-ros {__version__}')
+    parser = Parser(prog='iql-ros', description='Learn robot controllers from recordings.')
+    parser.add_argument('--version', action='version', version=f'iql_ros {__version__}')
     subparsers = parser.add_subparsers(metavar='COMMAND', required=True)
     for add in (_add_convert, _add_inspect, _add_train, _add_finetune, _add_evaluate,
-                _add_benchmark, _add_demo):
+                _add_benchmark, _add_doctor, _add_demo):
         add(subparsers)
     return parser
 
@@ -67,14 +78,19 @@ def _add_command(subparsers, name: str, run, summary: str, example: str):
     parser = subparsers.add_parser(
         name, help=summary, description=summary, epilog=f'example:\n  {example}',
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, as_json=False)
     return parser
+
+
+def _add_json_option(parser) -> None:
+    parser.add_argument('--json', action='store_true', dest='as_json',
+                        help='print one JSON document instead; progress and notes go to stderr')
 
 
 def _add_range_options(parser) -> None:
     for name, which in (('low', '-1'), ('high', '+1')):
         parser.add_argument(
-            f'--action-{name}', type=float, nargs='+', metavar='VALUE',
+            f'--action-{name}', type=number, nargs='+', metavar='VALUE',
             help=f'what {which} of the policy means, physical units: one value, or one an action')
 
 
@@ -85,12 +101,8 @@ def _add_allow_option(parser) -> None:
 
 
 def _add_keys_option(parser) -> None:
-    parser.add_argument('--observation-keys', type=_names, metavar='KEY,KEY',
+    parser.add_argument('--observation-keys', type=names, metavar='KEY,KEY',
                         help='which entries of Dict observations make the vector, in this order')
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (name.strip() for name in text.split(','))))
 
 
 def _add_convert(subparsers) -> None:
@@ -131,6 +143,7 @@ def _add_inspect(subparsers) -> None:
     parser.add_argument('--env', metavar='ID', help='Gymnasium environment (HDF5: action range)')
     _add_range_options(parser)
     _add_keys_option(parser)
+    _add_json_option(parser)
 
 
 def _add_train(subparsers) -> None:
@@ -187,13 +200,14 @@ def _add_evaluate(subparsers) -> None:
     parser.add_argument('checkpoint', metavar='CHECKPOINT',
                         help="a .safetensors file, or a run's folder (its newest)")
     parser.add_argument('--env', required=True, metavar='ID', help='Gymnasium environment')
-    parser.add_argument('--episodes', type=_count, default=10, metavar='N')
-    parser.add_argument('--seed', type=_seed, default=0, metavar='S',
+    parser.add_argument('--episodes', type=count, default=10, metavar='N')
+    parser.add_argument('--seed', type=seed, default=0, metavar='S',
                         help='of the first episode; the next takes S + 1')
     parser.add_argument('--csv', metavar='FILE', help='write a row an episode')
     parser.add_argument('--robot-config', metavar='YAML',
                         help='the robot whose gate every action passes (default: the one inside)')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
+    _add_json_option(parser)
 
 
 def _add_benchmark(subparsers) -> None:
@@ -204,27 +218,24 @@ def _add_benchmark(subparsers) -> None:
     parser.add_argument('--json', metavar='FILE', help='write the figures too')
 
 
+def _add_doctor(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'doctor', commands.doctor,
+        'Say what this machine has of what iql_ros needs, and what to do about the rest.',
+        'iql-ros doctor\n'
+        '\n'
+        'ok: it works. -: it is missing, or not used, which may be fine. !!: it is broken.\n'
+        'After -> stands what to do. Exit code 1 when anything is broken, else 0.')
+    _add_json_option(parser)
+
+
 def _add_demo(subparsers) -> None:
     parser = _add_command(
         subparsers, 'demo', commands.demo,
         'The whole loop on the sample recording: convert, train, evaluate, deploy, report.',
         'iql-ros demo')
     parser.add_argument('--smoke', action='store_true', help='all of it, with little training')
-    parser.add_argument('--seed', type=_seed, default=0, metavar='S', help='of the training')
-
-
-def _count(text: str) -> int:
-    return _whole(text, 1, '1 or more')
-
-
-def _seed(text: str) -> int:
-    return _whole(text, 0, '0 or more')
-
-
-def _whole(text: str, lowest: int, allowed: str) -> int:
-    if not text.isdecimal() or int(text) < lowest:
-        raise argparse.ArgumentTypeError(f'got {text}; expected a whole number, {allowed}')
-    return int(text)
+    parser.add_argument('--seed', type=seed, default=0, metavar='S', help='of the training')
 
 
 if __name__ == '__main__':

@@ -140,18 +140,35 @@ def _robot_text(options, run_name: str) -> str | None:
     return read_header(latest)['robot_config'] if latest else None
 
 
-def evaluate(options) -> None:
-    from iql_ros.robot.robot_interface import ActionScaling
-    from iql_ros.robot.safety import Gate
-    from iql_ros.runs.evaluate import evaluate_policy, summary, write_results
+def evaluate(options) -> dict:
+    from iql_ros.runs.evaluate import summary, write_results
     from iql_ros.runs.policy import load_policy
-    from iql_ros.sim.envs import make_env
     if options.csv is not None:
         check_new_file(options.csv, '--csv')
-    policy = load_policy(checkpoint_file(options.checkpoint), options.device)
+    checkpoint = checkpoint_file(options.checkpoint)
+    policy = load_policy(checkpoint, options.device)
+    interface = _interface_of(policy, options)
+    results = _episodes(policy, interface, options)
+    figures = summary(results)
+    if not options.as_json:
+        print(_summary_text(figures))
+    if options.csv:
+        write_results(options.csv, results)
+    return {'checkpoint': checkpoint, 'environment': options.env,
+            'robot': interface and interface.robot,
+            'episodes': [{key.rstrip('_'): value for key, value
+                          in dataclasses.asdict(result).items()} for result in results],
+            'summary': {'success_rate': None, **figures}}
+
+
+def _episodes(policy, interface, options) -> list:
+    """Run the episodes one by one, a line each as they end."""
+    from iql_ros.robot.robot_interface import ActionScaling
+    from iql_ros.robot.safety import Gate
+    from iql_ros.runs.evaluate import evaluate_policy
+    from iql_ros.sim.envs import make_env
     data = policy.header['dataset']
     scaling = ActionScaling(data['action_low'], data['action_high'])
-    interface = _interface_of(policy, options)
     env = make_env(options.env)
     results = []
     for episode in range(options.episodes):
@@ -163,12 +180,13 @@ def evaluate(options) -> None:
         print(f'episode {episode}: return {result.return_:.2f}, {result.length} steps{outcome}',
               flush=True)
     env.close()
-    figures = summary(results)
+    return results
+
+
+def _summary_text(figures: dict) -> str:
     success = f', success {figures["success_rate"]:.0%}' if 'success_rate' in figures else ''
-    print(f'{len(results)} episodes: return {figures["return_mean"]:.2f} +- '
-          f'{figures["return_std"]:.2f}, length {figures["length_mean"]:.1f}{success}')
-    if options.csv:
-        write_results(options.csv, results)
+    return (f'{figures["episodes"]} episodes: return {figures["return_mean"]:.2f} +- '
+            f'{figures["return_std"]:.2f}, length {figures["length_mean"]:.1f}{success}')
 
 
 def _interface_of(policy, options):
@@ -200,3 +218,8 @@ def benchmark(options) -> None:
 def demo(options) -> None:
     from iql_ros.demo.demo import FULL, run_demo, SMOKE
     run_demo(SMOKE if options.smoke else FULL, options.seed)
+
+
+def doctor(options) -> dict:
+    from iql_ros.cli.doctor.doctor import diagnose
+    return diagnose(quiet=options.as_json)

@@ -107,26 +107,32 @@ def print_data_notes(clipped: float, notes) -> None:
         print(f'note: {note}')
 
 
-def inspect(options) -> None:
-    from iql_ros.cli.describe import describe_checkpoint, describe_dataset
+def inspect(options) -> dict:
     from iql_ros.data.bags.files import is_bag
-    from iql_ros.data.datasets import read_recording, to_transitions
     checkpoint = checkpoint_file(options.target)
-    if checkpoint.suffix == '.safetensors':
-        print(describe_checkpoint(checkpoint))
-        return
-    if is_bag(options.target):
-        _inspect_bags(options)
-        return
+    if checkpoint.suffix != '.safetensors' and is_bag(options.target):
+        return _inspect_bags(options)
     for name in ('report', 'write_robot'):
         if getattr(options, name):
             raise InputError(f'--{name.replace("_", "-")} is for bags; {options.target} is none')
+    facts, text = _described(options, checkpoint)
+    if not options.as_json:
+        print(text(facts))
+    return facts
+
+
+def _described(options, checkpoint: Path) -> tuple:
+    """Return the facts of a checkpoint or dataset, and what puts them in words."""
+    from iql_ros.cli import describe
+    from iql_ros.data.datasets import read_recording, to_transitions
+    if checkpoint.suffix == '.safetensors':
+        return describe.checkpoint_facts(checkpoint), describe.checkpoint_text
     recording = read_recording(options.target, options.observation_keys or (),
                                options.action_low, options.action_high, options.env)
-    print(describe_dataset(recording, to_transitions(recording)))
+    return (describe.dataset_facts(recording, to_transitions(recording)), describe.dataset_text)
 
 
-def _inspect_bags(options) -> None:
+def _inspect_bags(options) -> dict:
     from iql_ros.data.bags.files import Allowed, find_bags
     from iql_ros.data.bags.page import write_bag_page
     from iql_ros.data.bags.robot_draft import draft_robot
@@ -141,13 +147,15 @@ def _inspect_bags(options) -> None:
         surveys.append(survey_bag(path, Allowed(options.allow),
                                   functools.partial(progress.show, path.name)))
         progress.end()
-        print(survey_text(surveys[-1]))
+        if not options.as_json:
+            print(survey_text(surveys[-1]))
     if options.report:
         write_bag_page(options.report, surveys=surveys)
     if options.write_robot:
         name = Path(options.write_robot).stem
         write_atomic(options.write_robot, draft_robot(surveys[0], name))
         print(f'wrote {options.write_robot}; fill in its lines with TODO')
+    return {'kind': 'bags', 'bags': surveys}
 
 
 def checkpoint_file(path: str) -> Path:

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What `iql-ros inspect` says of a dataset or a checkpoint: plain lines for a terminal."""
+"""What `iql-ros inspect` says of a dataset or a checkpoint: facts, and lines for a terminal."""
 
 import numpy as np
 import yaml
@@ -25,69 +25,121 @@ from iql_ros.robot.safety import Gate
 _BINS, _BAR = 10, 40
 
 
-def describe_dataset(recording: Recording, dataset: Dataset) -> str:
-    """Return what a dataset is, its sizes, spaces, returns and the robot interface inside."""
-    lengths, returns = dataset.episode_lengths, dataset.returns()
-    ends = dataset.episode_starts[1:] - 1
-    observation_dim, action_dim = dataset.observations.shape[1], dataset.actions.shape[1]
-    keys = f' ({", ".join(dataset.observation_keys)})' if dataset.observation_keys else ''
-    rows = [
-        ('dataset', dataset.name),
-        ('environment', dataset.environment or 'none known'),
-        ('transitions', f'{len(dataset.rewards):,} in {len(lengths):,} episodes'),
-        ('observation', f'{observation_dim} values{keys}'),
-        ('action', f'{action_dim} values; -1 and +1 mean '
-                   + range_text(dataset.action_low, dataset.action_high)),
-        ('clipped', f'{dataset.clipped:.2%} of the action values lay outside of that'),
-        ('episodes', f'{lengths.min()} to {lengths.max()} steps, median {np.median(lengths):g}; '
-                     f'{dataset.terminations[ends].sum():,} terminated, '
-                     f'{dataset.truncations[ends].sum():,} truncated'),
-        ('returns', f'{returns.min():.4g} to {returns.max():.4g}, mean {returns.mean():.4g}, '
-                    f'standard deviation {returns.std():.4g}'),
-        *[('', line) for line in histogram_lines(returns)]]
-    flagged = sum(episode.interventions.sum() for episode in recording.episodes
-                  if episode.interventions is not None)
-    if flagged:
-        rows.append(('intervention', f'an operator had control in {flagged:,} of the steps'))
+def dataset_facts(recording: Recording, dataset: Dataset) -> dict:
+    """Return what a dataset is; json_output.INSPECT_KEYS says what each key holds."""
+    lengths, ends = dataset.episode_lengths, dataset.episode_starts[1:] - 1
+    interface = None
     if dataset.robot_config:
         interface = parse_robot_interface(dataset.robot_config, f'{dataset.name}: robot_config')
-        rows += [*_robot_rows(interface), ('gate', _beyond_gate(recording, interface))]
-    for source in dataset.metadata.get('iql_ros', {}).get('sources', []):
-        rows.append(('made from', f'{source["file"]} (sha256 {source["sha256"][:12]})'))
-    rows += [('note', note) for note in dataset.notes]
-    return _lines([*rows, ('fingerprint', dataset.fingerprint[:16])])
+    sources = dataset.metadata.get('iql_ros', {}).get('sources', [])
+    return {
+        'kind': 'dataset', 'name': dataset.name, 'environment': dataset.environment,
+        'transitions': len(dataset.rewards), 'episodes': len(lengths),
+        'observation': {'values': dataset.observations.shape[1],
+                        'keys': list(dataset.observation_keys)},
+        'action': {'values': dataset.actions.shape[1], 'low': dataset.action_low,
+                   'high': dataset.action_high},
+        'clipped': dataset.clipped,
+        'episode_length': {'minimum': lengths.min(), 'maximum': lengths.max(),
+                           'median': np.median(lengths)},
+        'terminated': dataset.terminations[ends].sum(),
+        'truncated': dataset.truncations[ends].sum(),
+        'returns': _returns_facts(dataset.returns()),
+        'interventions': sum(int(episode.interventions.sum()) for episode in recording.episodes
+                             if episode.interventions is not None),
+        'robot': interface and _robot_facts(interface),
+        'beyond_gate': interface and _beyond_gate(recording, interface),
+        'sources': [{key: source[key] for key in ('file', 'sha256')} for source in sources],
+        'notes': list(dataset.notes), 'fingerprint': dataset.fingerprint}
 
 
-def histogram_lines(values: np.ndarray) -> list[str]:
-    """Return a histogram in text, a bin a line."""
+def _returns_facts(returns: np.ndarray) -> dict:
+    return {'minimum': returns.min(), 'maximum': returns.max(), 'mean': returns.mean(),
+            'standard_deviation': returns.std(), 'histogram': histogram(returns)}
+
+
+def histogram(values: np.ndarray) -> dict:
+    """Return how many values lie between which edges; one bin where all are equal."""
     counts, edges = np.histogram(values, bins=_BINS if np.ptp(values) > 0 else 1)
-    labels = [f'{low:.4g} to {high:.4g}' for low, high in zip(edges[:-1], edges[1:])]
-    width = max(map(len, labels))
-    return [f'{label:>{width}} {"#" * round(_BAR * count / counts.max()):<{_BAR}} {count:,}'
-            for label, count in zip(labels, counts)]
+    return {'counts': counts, 'edges': edges}
 
 
-def _beyond_gate(recording: Recording, interface: RobotInterface) -> str:
+def _beyond_gate(recording: Recording, interface: RobotInterface) -> float | None:
+    """Return the share of action values that the gate would change; None: other dimensions."""
     gate = Gate(interface)
     actions = np.concatenate([episode.actions for episode in recording.episodes])
     if actions.shape[1] != interface.action_dim:
-        return f'the actions have {actions.shape[1]} values, the interface {interface.action_dim}'
-    outside = (actions < gate.limit_low) | (actions > gate.limit_high)
-    return f'{outside.mean():.2%} of the action values lie outside its limit'
+        return None
+    return float(np.mean((actions < gate.limit_low) | (actions > gate.limit_high)))
 
 
-def _robot_rows(interface: RobotInterface) -> list[tuple[str, str]]:
+def _robot_facts(interface: RobotInterface) -> dict:
     scaling = interface.action_scaling
-    return [('robot', f'{interface.robot}, {interface.control_rate:g} Hz, contract '
-                      f'{interface.contract_hash[:12]}'),
-            *[('  observation', name) for name in interface.observation_names],
-            *[('  action', f'{name} [{low:.4g}, {high:.4g}]') for name, low, high
-              in zip(interface.action_names, scaling.low, scaling.high)]]
+    return {'robot': interface.robot, 'control_rate': interface.control_rate,
+            'contract': interface.contract_hash,
+            'observation': list(interface.observation_names),
+            'action': [{'name': name, 'low': float(low), 'high': float(high)} for name, low, high
+                       in zip(interface.action_names, scaling.low, scaling.high)]}
 
 
-def describe_checkpoint(path) -> str:
+def dataset_text(facts: dict) -> str:
+    """Return the facts of a dataset in lines: sizes, spaces, returns and the robot inside."""
+    observation, action, length = (facts[key] for key in (
+        'observation', 'action', 'episode_length'))
+    keys = f' ({", ".join(observation["keys"])})' if observation['keys'] else ''
+    returns = facts['returns']
+    rows = [
+        ('dataset', facts['name']),
+        ('environment', facts['environment'] or 'none known'),
+        ('transitions', f'{facts["transitions"]:,} in {facts["episodes"]:,} episodes'),
+        ('observation', f'{observation["values"]} values{keys}'),
+        ('action', f'{action["values"]} values; -1 and +1 mean '
+                   + range_text(action['low'], action['high'])),
+        ('clipped', f'{facts["clipped"]:.2%} of the action values lay outside of that'),
+        ('episodes', f'{length["minimum"]} to {length["maximum"]} steps, median '
+                     f'{length["median"]:g}; {facts["terminated"]:,} terminated, '
+                     f'{facts["truncated"]:,} truncated'),
+        ('returns', f'{returns["minimum"]:.4g} to {returns["maximum"]:.4g}, mean '
+                    f'{returns["mean"]:.4g}, standard deviation '
+                    f'{returns["standard_deviation"]:.4g}'),
+        *[('', line) for line in histogram_lines(**returns['histogram'])]]
+    if facts['interventions']:
+        rows.append(('intervention', 'an operator had control in '
+                                     f'{facts["interventions"]:,} of the steps'))
+    if facts['robot']:
+        rows += [*_robot_rows(facts['robot']), ('gate', _gate_text(facts))]
+    for source in facts['sources']:
+        rows.append(('made from', f'{source["file"]} (sha256 {source["sha256"][:12]})'))
+    rows += [('note', note) for note in facts['notes']]
+    return _lines([*rows, ('fingerprint', facts['fingerprint'][:16])])
+
+
+def histogram_lines(counts, edges) -> list[str]:
+    """Return a histogram in text, a bin a line."""
+    labels = [f'{low:.4g} to {high:.4g}' for low, high in zip(edges[:-1], edges[1:])]
+    width = max(map(len, labels))
+    return [f'{label:>{width}} {"#" * round(_BAR * count / max(counts)):<{_BAR}} {count:,}'
+            for label, count in zip(labels, counts)]
+
+
+def _gate_text(facts: dict) -> str:
+    if facts['beyond_gate'] is None:
+        return (f'the actions have {facts["action"]["values"]} values, the interface '
+                f'{len(facts["robot"]["action"])}')
+    return f'{facts["beyond_gate"]:.2%} of the action values lie outside its limit'
+
+
+def _robot_rows(robot: dict) -> list[tuple[str, str]]:
+    return [('robot', f'{robot["robot"]}, {robot["control_rate"]:g} Hz, contract '
+                      f'{robot["contract"][:12]}'),
+            *[('  observation', name) for name in robot['observation']],
+            *[('  action', f'{action["name"]} [{action["low"]:.4g}, {action["high"]:.4g}]')
+              for action in robot['action']]]
+
+
+def checkpoint_facts(path) -> dict:
     """
-    Return what a checkpoint is: its networks, its header and the robot interface inside.
+    Return what a checkpoint is; json_output.INSPECT_KEYS says what each key holds.
 
     Raises:
         InputError: for a file that is damaged or no checkpoint.
@@ -95,26 +147,32 @@ def describe_checkpoint(path) -> str:
     """
     from iql_ros.runs.checkpoint import read_header
     header = read_header(path)
-    rows = [('checkpoint', str(path))]
-    if header.get('online'):
-        rows.append(('fine-tuned', _fine_tuning(header)))
-    rows += [(network, f'{count:,} values') for network, count in _network_sizes(path).items()]
-    for key, value in header.items():
-        if key in ('robot_config', 'online'):
-            continue
+    text, online = header.pop('robot_config'), header.pop('online', None)
+    interface = parse_robot_interface(text, f'{path}: header') if text else None
+    return {'kind': 'checkpoint', 'path': str(path), 'networks': _network_sizes(path),
+            'header': header, 'online': online or None,
+            'robot': interface and _robot_facts(interface)}
+
+
+def checkpoint_text(facts: dict) -> str:
+    """Return the facts of a checkpoint in lines: its networks, its header and the robot inside."""
+    rows = [('checkpoint', facts['path'])]
+    if facts['online']:
+        rows.append(('fine-tuned', _fine_tuning(facts['header'], facts['online'])))
+    rows += [(network, f'{count:,} values') for network, count in facts['networks'].items()]
+    for key, value in facts['header'].items():
         lines = [str(value)]
         if isinstance(value, dict):
             lines = yaml.safe_dump(value, default_flow_style=None, sort_keys=False).splitlines()
         rows += [(key, lines[0]), *[('', line) for line in lines[1:]]]
-    if header['robot_config']:
-        rows += _robot_rows(parse_robot_interface(header['robot_config'], f'{path}: header'))
+    if facts['robot']:
+        rows += _robot_rows(facts['robot'])
     else:
         rows.append(('robot', 'none: unbound (train --robot-config YAML binds it)'))
     return _lines(rows)
 
 
-def _fine_tuning(header: dict) -> str:
-    online = header['online']
+def _fine_tuning(header: dict, online: dict) -> str:
     first = online['first_step']
     averaged = header['training']['actor_average']
     return (f'on {online["position"]:,} transitions of its own, by {header["step"] - first:,} '

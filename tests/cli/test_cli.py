@@ -19,26 +19,38 @@ import sys
 
 import pytest
 
+import iql_ros
 from iql_ros.cli import cli
-from tests.cli.command import flat_file, run
+from tests.cli.command import code_of, flat_file, run
 
 
-def test_help_names_the_commands_and_each_help_has_an_example(capsys):
-    for arguments, text in ((['--help'], 'evaluate'), (['convert', '--help'], 'example:'),
-                            (['inspect', '--help'], 'example:'),
-                            (['train', '--help'], 'example:'),
-                            (['finetune', '--help'], 'example:'),
-                            (['evaluate', '--help'], 'example:')):
-        with pytest.raises(SystemExit) as ended:
-            cli.main(arguments)
-        assert ended.value.code == 0
-        assert text in capsys.readouterr().out
+COMMANDS = ('convert', 'inspect', 'train', 'finetune', 'evaluate', 'benchmark', 'doctor', 'demo')
 
 
-def test_the_help_needs_no_heavy_import():
-    code = ('import sys\nfrom iql_ros.cli import cli\ntry:\n    cli.main(["--help"])\n'
+def test_help_names_every_command(capsys):
+    assert code_of(['--help']) == 0
+    shown = capsys.readouterr().out
+    assert all(f'    {command}' in shown for command in COMMANDS)
+    assert code_of(['absent']) == 2
+    assert f'allowed: {", ".join(COMMANDS)} (see' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_each_help_has_an_example(capsys, command):
+    assert code_of([command, '--help']) == 0
+    assert f'example:\n  iql-ros {command}' in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert code_of(['--version']) == 0
+    assert capsys.readouterr().out == f'iql_ros {iql_ros.__version__}\n'
+
+
+@pytest.mark.parametrize('option', ['--help', '--version'])
+def test_help_and_version_need_no_heavy_import(option):
+    code = (f'import sys\nfrom iql_ros.cli import cli\ntry:\n    cli.main(["{option}"])\n'
             'except SystemExit:\n    pass\n'
-            'print(sorted({"torch", "h5py", "minari", "gymnasium"} & set(sys.modules)))')
+            'print(sorted({"torch", "numpy", "h5py", "minari", "gymnasium"} & set(sys.modules)))')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == '[]'
 

@@ -19,7 +19,7 @@ import re
 import numpy as np
 import pytest
 
-from iql_ros.cli.describe import describe_dataset, histogram_lines
+from iql_ros.cli.describe import dataset_facts, dataset_text, histogram, histogram_lines
 from iql_ros.data.datasets import read_recording, to_transitions
 from iql_ros.data.minari_store import Recording
 from iql_ros.robot.transitions import Episode
@@ -46,6 +46,10 @@ def episode(actions):
                    -np.ones(steps), terminations=flags, truncations=flags)
 
 
+def described(recording):
+    return dataset_text(dataset_facts(recording, to_transitions(recording)))
+
+
 def test_a_dataset_is_described_with_its_robot_and_what_the_gate_would_change():
     recording = Recording(
         'robot/drive-v0', [episode([[0.1], [0.2], [0.6], [-0.4]]),
@@ -53,7 +57,7 @@ def test_a_dataset_is_described_with_its_robot_and_what_the_gate_would_change():
         np.array([-1.0]), np.array([1.0]), 'iql_ros/Diffbot-v0',
         metadata={'iql_ros': {'robot_config': ROBOT, 'sources': [
             {'file': 'drive_0.mcap', 'sha256': 'abcdef' * 10}]}}, notes=('2 steps left out',))
-    lines = describe_dataset(recording, to_transitions(recording)).splitlines()
+    lines = described(recording).splitlines()
     facts = dict(re.split(r'  +', line, maxsplit=1) for line in lines if '  ' in line.strip())
     assert facts['transitions'] == '10 in 2 episodes'
     assert facts['action'].startswith('1 values; -1 and +1 mean [-1, 1]')
@@ -65,11 +69,11 @@ def test_a_dataset_is_described_with_its_robot_and_what_the_gate_would_change():
 
 
 def test_a_histogram_is_drawn_in_text_also_of_equal_values():
-    lines = histogram_lines(np.array([0.0, 0.1, 10.0]))
+    lines = histogram_lines(**histogram(np.array([0.0, 0.1, 10.0])))
     assert len(lines) == 10
     assert lines[0] == ' 0 to 1 ' + '#' * 40 + ' 2'
     assert lines[9] == '9 to 10 ' + '#' * 20 + ' ' * 20 + ' 1'
-    assert len(histogram_lines(np.array([5.0, 5.0]))) == 1
+    assert len(histogram_lines(**histogram(np.array([5.0, 5.0])))) == 1
 
 
 def test_a_flat_file_is_described_too(tmp_path):
@@ -79,4 +83,4 @@ def test_a_flat_file_is_described_too(tmp_path):
                              ('rewards', np.ones(4)), ('terminals', np.array([0, 1, 0, 1]))):
             file[name] = values
     recording = read_recording(tmp_path / 'a.h5')
-    assert '2 terminated, 0 truncated' in describe_dataset(recording, to_transitions(recording))
+    assert '2 terminated, 0 truncated' in described(recording)

@@ -83,7 +83,7 @@ BAD_FINETUNING = [
     ([*FINETUNE, '--set', 'guard=2'], 'guard: got 2; expected bool'),
     ([*FINETUNE, '--dataset', 'absent.hdf5'], 'absent.hdf5: no such file'),
     ([*FINETUNE[:-4], '--config', 'papr'], "did you mean 'paper'"),
-    ([*FINETUNE, '--allow', 'everything'], "invalid choice: 'everything'"),
+    ([*FINETUNE, '--allow', 'everything'], "unknown name 'everything'"),
 ]
 
 

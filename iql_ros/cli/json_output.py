@@ -1,0 +1,89 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What `--json` prints: one strict JSON document, and the keys that it has."""
+
+import json
+import math
+from pathlib import Path
+
+INSPECT_KEYS = {
+    'bags': {
+        'kind': 'bags',
+        'bags': 'a survey of each bag, in order: file, path, start, end, messages, topics, notes, '
+                'remarks (see survey.survey_bag)',
+    },
+    'dataset': {
+        'kind': 'dataset',
+        'name': 'id, folder or file',
+        'environment': 'Gymnasium id, or null',
+        'transitions': 'how many',
+        'episodes': 'how many',
+        'observation': 'values: how many; keys: of a Dict observation, in order',
+        'action': 'values: how many; low and high: what -1 and +1 mean, physical units',
+        'clipped': 'share of the action values outside of low and high',
+        'episode_length': 'minimum, maximum and median [steps]',
+        'terminated': 'episodes that their task ended',
+        'truncated': 'episodes that something else ended',
+        'returns': 'undiscounted: minimum, maximum, mean, standard_deviation, and histogram with '
+                   'counts and one more edges',
+        'interventions': 'steps in which an operator had control',
+        'robot': 'the interface inside, or null: robot, control_rate [Hz], contract (sha256), '
+                 'observation (names), action (name, low and high of each)',
+        'beyond_gate': 'share of the action values outside the limit of its gate, or null',
+        'sources': 'file and sha256 of what it was made from',
+        'notes': 'what was left out or assumed',
+        'fingerprint': 'sha256 of the arrays',
+    },
+    'checkpoint': {
+        'kind': 'checkpoint',
+        'path': 'the file',
+        'networks': 'values in each',
+        'header': 'what the file says of itself, without the next two',
+        'online': 'the state of fine-tuning, or null',
+        'robot': 'as of a dataset; null: unbound',
+    },
+}
+EVALUATE_KEYS = {
+    'checkpoint': 'the file',
+    'environment': 'Gymnasium id',
+    'robot': 'whose gate every action passed, or null',
+    'episodes': 'of each: episode (from 0), seed, return (undiscounted), length [steps], '
+                'terminated, truncated, success (null: not said)',
+    'summary': 'episodes, return_mean, return_std, length_mean [steps], success_rate (null: not '
+               'said)',
+}
+DOCTOR_KEYS = {
+    'ok': 'whether nothing is broken, as the exit code says',
+    'able': 'whether this machine can train, evaluate, run nodes',
+    'checks': 'of each: name, state (ok, missing or broken), text, cure (what to do, or null) and '
+              'facts (what the text is made from, by name)',
+}
+
+
+def json_text(document) -> str:
+    """Return a document in strict JSON: NaN and infinity are null, arrays are lists."""
+    return json.dumps(_plain(document), allow_nan=False, ensure_ascii=False, indent=1)
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if hasattr(value, 'tolist'):  # of numpy, which `doctor` does without
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
