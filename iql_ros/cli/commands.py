@@ -158,7 +158,7 @@ def evaluate(options) -> dict:
             'robot': interface and interface.robot,
             'episodes': [{key.rstrip('_'): value for key, value
                           in dataclasses.asdict(result).items()} for result in results],
-            'summary': {'success_rate': None, **figures}}
+            'summary': {**figures, 'success_rate': figures.get('success_rate')}}
 
 
 def _episodes(policy, interface, options) -> list:

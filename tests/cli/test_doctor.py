@@ -30,8 +30,8 @@ from iql_ros.cli.json_output import DOCTOR_KEYS
 from tests.cli.command import files_in
 from tests.places import ROOT
 
-VARIABLES = ('MUJOCO_GL', 'PYTHONPATH', 'RMW_IMPLEMENTATION', 'ROS_AUTOMATIC_DISCOVERY_RANGE',
-             'ROS_DOMAIN_ID', 'ROS_LOCALHOST_ONLY')
+VARIABLES = ('AMENT_PREFIX_PATH', 'MUJOCO_GL', 'PYTHONPATH', 'RMW_IMPLEMENTATION',
+             'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_DOMAIN_ID', 'ROS_LOCALHOST_ONLY')
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +119,11 @@ def test_a_library_that_hangs_is_left_alone(monkeypatch):
     assert probing.probe('libraries', 'numpy') == {'error': 'no answer within 0.001 s'}
 
 
+def test_what_others_print_while_python_starts_is_no_fact(workplace, monkeypatch):
+    put_module(workplace, monkeypatch, 'sitecustomize', 'print("hello"); print("3")')
+    assert list(probing.probe('libraries', 'json', 'absent_a')) == ['json', 'absent_a']
+
+
 def test_missing_libraries_are_named_with_what_they_are_for_and_their_extra(monkeypatch):
     monkeypatch.setitem(libraries.EXTRAS, 'data', (('json', 'absent_a', 'absent_b'), 'training'))
     finding = libraries.check_data()
@@ -168,6 +173,19 @@ def test_two_ros_at_once_are_refused(workplace, monkeypatch):
     assert finding.text == f'there are two: {workplace}/a and {workplace}/b'
     monkeypatch.setattr(sys, 'path', [str(workplace)])
     assert ros.check_ros().state == 'missing'
+
+
+def test_wheels_in_a_shell_that_has_sourced_a_ros_are_refused(workplace, monkeypatch):
+    (workplace / 'site' / 'rclpy').mkdir(parents=True)
+    (workplace / 'site' / 'rclpy' / '__init__.py').touch()
+    (workplace / 'site' / 'ros_jazzy_rclpy-7.1.6.dist-info').mkdir()
+    (workplace / 'site' / 'ros_jazzy_rclpy-7.1.6.dist-info' / 'METADATA').write_text(
+        'Metadata-Version: 2.1\nName: ros-jazzy-rclpy\nVersion: 7.1.6\n')
+    (workplace / 'ros' / 'share' / 'rclpy').mkdir(parents=True)
+    monkeypatch.setattr(sys, 'path', [str(workplace / 'site'), *sys.path[:1]])
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'{workplace}/overlay:{workplace}/ros')
+    finding = ros.check_ros()
+    assert finding.text == f'there are two: {workplace}/site and {workplace}/ros'
 
 
 def test_the_ros_that_is_here_is_named_with_its_rmw(monkeypatch):

@@ -39,15 +39,23 @@ def probe(name: str, *arguments: str, **variables: str | None) -> dict:
         command = [sys.executable, '-m', 'iql_ros.cli.doctor.probes', name, *arguments]
         try:
             done = subprocess.run(command, cwd=scratch, env=_environment(scratch, variables),
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  errors='replace', timeout=_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            return {'error': f'no answer within {_TIMEOUT:g} s'}
-    facts = {}
-    for line in done.stdout.splitlines():
-        facts.update(json.loads(line))
+                                  stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=_TIMEOUT)
+        except subprocess.TimeoutExpired as late:
+            return {**_facts(late.stdout), 'error': f'no answer within {_TIMEOUT:g} s'}
+    facts = _facts(done.stdout)
     if done.returncode:
         facts['error'] = _end(done.returncode, done.stderr)
+    return facts
+
+
+def _facts(said: bytes | None) -> dict:
+    """Return the facts among the lines of a probe; others are a sitecustomize's."""
+    facts = {}
+    for line in (said or b'').splitlines():
+        with contextlib.suppress(ValueError):
+            if line.startswith(b'{'):
+                facts.update(json.loads(line))
     return facts
 
 
@@ -70,9 +78,10 @@ def _environment(scratch: str, variables: dict) -> dict[str, str]:
     return {name: value for name, value in environment.items() if value is not None}
 
 
-def _end(code: int, stderr: str) -> str:
+def _end(code: int, stderr: bytes) -> str:
     """Return in words how a process ended, with the last that it said."""
-    said = [line.strip() for line in stderr.splitlines() if line.strip()]
+    said = [line.strip() for line in stderr.decode(errors='replace').splitlines()
+            if line.strip()]
     last = f': {said[-1]}' if said else ''
     if code < 0:
         return f'ended by {signal.Signals(-code).name}{last}'

@@ -38,11 +38,14 @@ def check_ros() -> Finding:
     if not places:
         return missing('ros', 'none is found; training and evaluating need none',
                        "source ROS 2 Jazzy's setup.bash, or pip install 'iql_ros[wheels]'")
+    wheel = _wheel(places[0])
+    if wheel:                        # whose libraries must not meet those of a sourced ROS
+        places += [folder for folder in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+                   if folder and (Path(folder) / 'share' / 'rclpy').is_dir()]
     if len(places) > 1:
         return broken('ros', f'there are two: {" and ".join(places)}',
                       'keep one of them: a shell that has sourced no setup.bash, or an '
                       'environment without the wheels', places=places)
-    wheel = _wheel(places[0])
     distribution = wheel or os.environ.get('ROS_DISTRO')
     facts = {'distribution': distribution, 'wheels': wheel is not None, 'place': places[0],
              **probe('ros', *MESSAGES)}
