@@ -42,8 +42,9 @@ def check_python() -> Finding:
 
 def check_base() -> Finding:
     facts = probe('libraries', *BASE)
+    absent = [_package(library) for library in BASE if facts.get(library) is None]
     return _libraries('base', facts, BASE) or broken(
-        'base', _absent(facts, BASE), 'pip install iql_ros', **facts)
+        'base', _absent(facts, BASE), f'pip install {" ".join(absent)}', **facts)
 
 
 def check_data() -> Finding:
@@ -71,10 +72,14 @@ def _libraries(name: str, facts: dict, names) -> Finding | None:
         version = facts.get(library, {'error': facts.get('error', 'was not looked at')})
         if isinstance(version, dict):
             return broken(name, f'{library} cannot be imported: {version["error"]}',
-                          f'{_shadow(library)}pip install --force-reinstall {library}', **facts)
+                          _reinstall(library), **facts)
     if None in facts.values():
         return None
     return ok(name, ', '.join(f'{library} {facts[library]}' for library in names), **facts)
+
+
+def _package(library: str) -> str:
+    return {'yaml': 'pyyaml'}.get(library, library)
 
 
 def _absent(facts: dict, names) -> str:
@@ -82,12 +87,13 @@ def _absent(facts: dict, names) -> str:
     return f'{", ".join(absent)} {"is" if len(absent) == 1 else "are"} missing'
 
 
-def _shadow(library: str) -> str:
-    """Return a word on a library that PYTHONPATH puts before the installed one, else nothing."""
+def _reinstall(library: str) -> str:
+    """Return the cure of a broken library, which PYTHONPATH may put before the installed one."""
+    cure = f'pip install --force-reinstall {_package(library)}'
     for folder in filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep)):
         if any(os.path.exists(os.path.join(folder, name)) for name in (library, f'{library}.py')):
-            return f'take {folder} out of PYTHONPATH, or '
-    return ''
+            return f'take {folder} out of PYTHONPATH, or {cure}'
+    return cure
 
 
 def check_torch() -> Finding:
@@ -96,7 +102,7 @@ def check_torch() -> Finding:
         if importlib.util.find_spec('torch') is None:
             return broken('torch', 'it is missing', 'pip install torch')
         return broken('torch', f'it does not work: {facts["error"]}',
-                      f'{_shadow("torch")}pip install --force-reinstall torch', **facts)
+                      _reinstall('torch'), **facts)
     return judge_torch(facts, any(map(os.path.exists, _GPUS)))
 
 

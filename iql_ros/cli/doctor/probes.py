@@ -65,9 +65,8 @@ def libraries(*names):
 
 
 def _version(module) -> str:
-    name = module.__name__
     try:
-        return importlib.metadata.version({'yaml': 'PyYAML'}.get(name, name))
+        return importlib.metadata.version(module.__name__)
     except importlib.metadata.PackageNotFoundError:
         return str(getattr(module, '__version__', 'version unknown'))
 
