@@ -22,9 +22,7 @@ import pytest
 import yaml
 
 from iql_ros.files import InputError
-from iql_ros.runs.report import (
-    figure_html, find_cloning_runs, new_figure, page, read_metrics, section, table_html,
-    write_run_report)
+from iql_ros.runs.report import find_cloning_runs, read_metrics, write_run_report
 
 
 def make_run(folder, *, evaluated=True, fingerprint='f00', **config):
@@ -78,13 +76,6 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(InputError, match='config.yaml: cannot be read'):
         write_run_report(tmp_path)
     assert not (tmp_path / 'report.html').exists()
-
-
-def test_what_is_shown_is_escaped():
-    text = page('<b>', [section('a & b', table_html([('<i>', 1)], ('', '>')))])
-    assert '<h1>&lt;b&gt;</h1>' in text and '&lt;i&gt;' in text and 'a &amp; b' in text
-    figure, _ = new_figure(2)
-    assert 'alt="5 &lt; 6"' in figure_html(figure, '5 < 6')
 
 
 def test_empty_cells_of_metrics_are_nan(tmp_path):
