@@ -4,6 +4,7 @@
 #   make smoke    the same in two minutes, with little training
 #   make test     the test-suite                       (PYTEST_ARGS='-k words' to choose)
 #   make lint     flake8 in the ament style
+#   make docs     the documentation as a site in build/docs; a warning is an error
 #   make build    colcon build, run by the Python of .venv
 #   make venv     .venv alone
 #   make clean    delete build, install, log and caches; .venv and runs stay
@@ -25,7 +26,7 @@ UNFINISHED := $(VENV)/.unfinished
 unexport PYTHONPATH
 unexport AMENT_PREFIX_PATH
 
-.PHONY: demo smoke test lint build venv clean
+.PHONY: demo smoke test lint docs build venv clean
 
 demo: venv
 	$(BIN)/iql-ros demo
@@ -38,6 +39,9 @@ test: venv
 
 lint: venv
 	$(BIN)/python -m flake8
+
+docs: venv
+	$(BIN)/python -m sphinx -W --keep-going -n -E -q docs build/docs
 
 build: venv
 	$(BIN)/python -m colcon build --event-handlers console_direct+

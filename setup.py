@@ -29,6 +29,7 @@ EXTRAS = {
     'report': ['tensorboard>=2.15', 'tqdm>=4.65', 'matplotlib>=3.8'],
     # ROS 2 Jazzy from PyPI (x86-64); a machine with ROS installed must not have these as well
     'wheels': ['ros-jazzy-rclpy', 'ros-jazzy-rmw-fastrtps-cpp', 'ros-jazzy-common-interfaces'],
+    'docs': ['sphinx>=8', 'myst-parser>=4', 'sphinx-rtd-theme>=3', 'sphinx-mathjax-offline'],
     'dev': [
         'pytest>=8', 'hypothesis>=6.100', 'flake8>=7', 'flake8-docstrings',
         'flake8-import-order', 'flake8-quotes', 'colcon-common-extensions',

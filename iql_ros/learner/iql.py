@@ -43,19 +43,29 @@ _RANGES = {
 class IQLConfig:
     """What and how IQL learns; the defaults are those for one's own robot."""
 
-    algorithm: str = 'iql'              # iql | bc (behaviour cloning: every weight is one)
-    expectile: float = 0.9              # of the target critic that V regresses on; 0.5: the mean
-    inverse_temperature: float = 3.0    # beta of exp(beta * advantage); 0: cloning
-    discount: float = 0.99              # gamma, per tick
-    target_update_rate: float = 0.005   # share of the critic that moves into its target a step
-    advantage_weight_max: float = 100.0  # clip of exp(beta * advantage)
-    learning_rate: float = 3e-4         # of Adam, for all networks
-    actor_schedule: str = 'cosine'      # cosine (to 0 at the last update, actor only) | constant
-    dropout_rate: float = 0.0           # after each hidden layer of the actor, in its loss only
-    hidden_dims: tuple[int, ...] = (256, 256)  # of every network
-    batch_size: int = 256               # transitions an update
+    # Implicit Q-Learning, or behaviour cloning (every weight is one); allowed: iql | bc
+    algorithm: str = 'iql'
+    # of the target critic that V regresses on: how far towards the best of the recorded actions;
+    # 0.5: the mean; allowed: 0 < expectile < 1
+    expectile: float = 0.9
+    # beta of exp(beta * advantage), how strictly the actor keeps to the better actions; 0:
+    # cloning; allowed: >= 0
+    inverse_temperature: float = 3.0
+    discount: float = 0.99              # gamma, per tick; allowed: 0 <= discount < 1
+    # share of the critic that moves into its target an update; allowed: 0 < rate <= 1
+    target_update_rate: float = 0.005
+    advantage_weight_max: float = 100.0  # clip of exp(beta * advantage); allowed: > 0
+    learning_rate: float = 3e-4         # of Adam, for all networks; allowed: > 0
+    # of the actor's learning rate; cosine: to 0 at the last update; allowed: cosine | constant
+    actor_schedule: str = 'cosine'
+    # after each hidden layer of the actor, in its loss only; allowed: 0 <= rate < 1
+    dropout_rate: float = 0.0
+    hidden_dims: tuple[int, ...] = (256, 256)  # units a layer, of every network; allowed: >= 1
+    batch_size: int = 256               # transitions an update; allowed: >= 1
     normalise_observations: bool = True  # by the dataset's mean and standard deviation, frozen
-    reward_transform: str = 'none'      # none | return_range (x 1000 / range) | minus_one (- 1)
+    # of the data's rewards; return_range: x 1000 / (best - worst return of an episode); minus_one:
+    # - 1; allowed: none | return_range | minus_one
+    reward_transform: str = 'none'
 
     def __post_init__(self):
         """

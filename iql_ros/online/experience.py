@@ -36,10 +36,10 @@ _LARGEST = 2**53                     # a float64 holds every whole number up to 
 class Experience:
     """A transition, who made it and when; steps count from 0 in a session."""
 
-    transition: Transition
+    transition: Transition           # what was seen, done and earned
     robot: str                       # namespace of its policy node: '' or /name
     session: int                     # of the policy node's process, random
-    step: int
+    step: int                        # of the session, from 0
     oldest_step: int                 # the sender keeps none older: what lies before never comes
     episode: int                     # of the session, from 0
     weights_version: int             # of the weights that acted; 0: the checkpoint's own
@@ -50,8 +50,8 @@ class Experience:
 class Acknowledgement(NamedTuple):
     """What a learner tells a robot: UInt64MultiArray, in this order."""
 
-    run: int                         # of the learner
-    session: int
+    run: int                         # of the learner, random
+    session: int                     # of the policy node that is spoken to
     steps: int                       # of the session that are on disk, none missing before
     updates: int                     # done in all
     behind: int                      # updates that are owed now

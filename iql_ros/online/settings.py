@@ -35,27 +35,41 @@ class FinetuneSettings:
 
     checkpoint: str                      # to begin with
     name: str                            # of the run, a folder in $IQL_RUNS
-    dataset: str | None = None           # offline data; None: the checkpoint's own
-    steps: int = 20_000                  # transitions to learn from; 0: without end
-    seed: int = 0                        # of batches and, in process, exploration and episodes
-    device: str = 'auto'                 # auto | cpu | cuda
-    update_ratio: float = 1.0            # updates a transition; 0: gather only
-    warm_up: int = 0                     # transitions before the first update
-    offline_ratio: float | None = None   # share of a batch from offline data; None: uniform
-    capacity: int = 1_000_000            # online transitions in memory; the newest stay
-    actor_average: float = 0.001         # share of the actor that moves into what acts; 0: all
-    learning_rate: float | None = None   # constant, of all networks; None: the checkpoint's
-    weights_every: int = 0               # [steps] between weights; 0: at episodes' ends only
-    weights_at: str = 'episode'          # in process: episode | step
-    exploration_scale: float = 1.0       # in process: factor of the actor's spread
+    dataset: str | None = None           # offline data; null: the checkpoint's own
+    steps: int = 20_000                  # transitions to learn from; 0: no end; allowed: >= 0
+    # of batches and, in process, of exploration and episodes; allowed: 0 to 2**63 - 1
+    seed: int = 0
+    device: str = 'auto'                 # where to learn; allowed: auto | cpu | cuda
+    update_ratio: float = 1.0            # updates a transition; 0: gather only; allowed: 0 to 100
+    warm_up: int = 0                     # transitions before the first update; allowed: >= 0
+    # share of a batch that is offline data; null: uniform over all; allowed: 0 to 1
+    offline_ratio: float | None = None
+    # online transitions in memory; the newest stay; allowed: >= 1
+    capacity: int = 1_000_000
+    # share of the actor that moves into the average that acts, an update; 0: the actor itself
+    # acts; allowed: 0 to 1
+    actor_average: float = 0.001
+    # constant, of all networks; null: the checkpoint's; allowed: > 0
+    learning_rate: float | None = None
+    # [steps] between weights for the robots; 0: at episodes' ends only; allowed: >= 0
+    weights_every: int = 0
+    # when new weights are taken, in process; allowed: episode | step
+    weights_at: str = 'episode'
+    # factor of the actor's spread, in process; allowed: >= 0
+    exploration_scale: float = 1.0
     environment: str | None = None       # Gymnasium id: evaluations, and in process the robot
-    evaluate_every: int = 2_000          # [steps] in the environment; 0: at the end
-    evaluation_episodes: int = 20        # of each evaluation, also of those on a robot
+    # [steps] between evaluations in the environment; 0: at the end; allowed: >= 0
+    evaluate_every: int = 2_000
+    # of each evaluation, also of those on a robot; allowed: >= 1
+    evaluation_episodes: int = 20
     guard: bool = False                  # go back to the best weights after a fall
-    guard_evaluations: int = 3           # evaluations whose mean is compared with the start
-    max_drop: float = 0.1                # of success; else a share of the start's return
-    log_every: int = 200                 # [steps]
-    checkpoint_every: int = 2_000        # [steps]
+    # evaluations whose mean is compared with the start; allowed: >= 1
+    guard_evaluations: int = 3
+    # how far that mean may fall: of the success rate, or without one a share of the start's
+    # return; allowed: >= 0
+    max_drop: float = 0.1
+    log_every: int = 200                 # [steps] between rows of metrics; allowed: >= 1
+    checkpoint_every: int = 2_000        # [steps] between checkpoints; allowed: >= 1
 
     def __post_init__(self):
         """

@@ -25,18 +25,22 @@ from iql_ros.files import InputError
 class Limit:
     """Absolute limits of one action stream, physical units, shape (dim,)."""
 
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    low: tuple[float, ...]    # per value; allowed: from the stream's low up
+    high: tuple[float, ...]   # per value; allowed: up to the stream's high
 
 
 @dataclasses.dataclass(frozen=True)
 class GateSettings:
     """What the safety gate enforces on one action stream (see safety.py)."""
 
-    downstream_timeout: float | str                # [s] or none
-    limit: Limit | None = None                     # default: low and high of the stream
-    max_rate: tuple[float, ...] | str = 'none'     # [unit/s] per value, or none
-    stop: tuple[float, ...] | str = 'zero'         # zero, or what to send, per value
+    # [s] after which the robot stops by itself when no command comes: what it does when this
+    # machine dies; checked to be long enough; allowed: at least two control periods, or none
+    downstream_timeout: float | str
+    limit: Limit | None = None     # absolute limits; null: low and high of the stream
+    # [unit/s] how fast a command may change, per value; allowed: > 0, or none
+    max_rate: tuple[float, ...] | str = 'none'
+    # what is sent when the gate trips and when an episode ends; allowed: zero, or values
+    stop: tuple[float, ...] | str = 'zero'
 
     def check(self, size: int, low, high, where: str) -> None:
         """Refuse what does not fit a stream of `size` values between low and high."""

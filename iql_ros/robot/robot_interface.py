@@ -34,13 +34,16 @@ _SECOND = 1_000_000_000  # [ns]
 class RobotInterface:
     """What a robot's vectors mean and which topics carry them (REP 103 units)."""
 
-    robot: str
-    control_rate: float                    # [Hz]
-    settle: float                          # [s] a tick is sampled this long after its time
-    observation: tuple[Observation, ...]
-    action: tuple[Action, ...]
-    task: dict                             # read by task.py
-    text: str                              # the YAML that it was read from
+    robot: str                             # its name, for people
+    # [Hz] how often the policy acts; low enough that one action matters; allowed: 0 < Hz <= 1000
+    control_rate: float
+    # [s] a tick is sampled this long after its time, so that its messages have arrived;
+    # default: 0.005, or a tenth of a period where that is less; allowed: 0 <= s < 1 / control_rate
+    settle: float
+    observation: tuple[Observation, ...]   # what the policy sees, at least one stream
+    action: tuple[Action, ...]             # what the policy commands, at least one stream
+    task: dict                             # reward, ends and reset; read by task.py
+    text: str                              # the YAML that it was read from; no key of it
 
     @property
     def observation_dim(self) -> int:

@@ -43,15 +43,22 @@ def _check_topic(where: str, topic: str) -> None:
 class Stream:
     """A topic, its type, and the fields that are taken from it, in this order."""
 
-    topic: str
-    type: str
+    topic: str                           # under the node's namespace unless it begins with /
+    type: str                            # of its messages; allowed: pkg/msg/Name
+    # numbers of a message by their paths, in the vector's order; an orientation's heading as
+    # yaw_cos(path) and yaw_sin(path)
     fields: tuple[str, ...]
-    max_age: float                       # [s]
-    stamp: str = 'header'                # header | receive
-    qos: str = 'auto'                    # auto | reliable | best_effort
-    joints: tuple[str, ...] = ()         # by name; every field has a value per joint
-    size: int = 0                        # of an array field
-    beams: int = 0                       # sectors of a LaserScan
+    # [s] of an observation: an older sample counts as none; of an action: how long a command
+    # stays in force when no other follows it; allowed: 0 < max_age <= 1000000
+    max_age: float
+    # whose time a sample has: its header's, or that of its arrival; allowed: header | receive
+    stamp: str = 'header'
+    # of the subscription; auto hears every publisher; allowed: auto | reliable | best_effort
+    qos: str = 'auto'
+    # by name, in the vector's order; every field has a value per joint
+    joints: tuple[str, ...] = ()
+    size: int = 0                        # values of an array field; 0: no array; allowed: >= 0
+    beams: int = 0                       # sectors of a LaserScan; 0: no scan; allowed: >= 0
 
     def __post_init__(self):
         where = f"topic '{self.topic}'"
@@ -212,12 +219,14 @@ class Observation(Stream):
 class Action(Stream):
     """A stream that the policy commands."""
 
-    low: tuple[float, ...]               # what -1 of the policy means, physical units
-    high: tuple[float, ...]              # what +1 means
-    rule: str                            # mean | last | longest: several commands in one tick
-    gate: GateSettings
-    time_from_start: float = 0.0         # [s] of a JointTrajectory's point
-    executed: str = ''                   # topic of what was executed; converted where recorded
+    low: tuple[float, ...]               # what -1 of the policy means, per value; below high
+    high: tuple[float, ...]              # what +1 of the policy means, per value
+    # what several commands within one tick count as; allowed: mean | last | longest
+    rule: str
+    gate: GateSettings                   # what may be sent
+    time_from_start: float = 0.0         # [s] of a JointTrajectory's point; allowed: >= 0
+    # topic of what the robot executed; where a recording has it, it is what is learned from
+    executed: str = ''
 
     def __post_init__(self):
         super().__post_init__()

@@ -34,10 +34,10 @@ _NEW_NAMES = {first: name for name, first in FIRST_NAMES.items()}
 class TopicSource:
     """A number that arrives on a topic: all of its messages over (t_k, t_k+1] make one value."""
 
-    topic: str
-    type: str
-    field: str
-    reduce: str = 'sum'
+    topic: str               # under the node's namespace unless it begins with /
+    type: str                # of its messages; allowed: pkg/msg/Name
+    field: str               # path of the number in a message, as in data
+    reduce: str = 'sum'      # how the messages of a tick become one number; allowed: sum
 
     def __post_init__(self):
         if self.reduce != 'sum':
@@ -53,8 +53,8 @@ class TopicSource:
 class Reset:
     """The service that starts the next episode in simulation."""
 
-    service: str
-    type: str = 'std_srvs/srv/Trigger'
+    service: str                         # its name
+    type: str = 'std_srvs/srv/Trigger'   # of the service; allowed: std_srvs/srv/Trigger
 
     def __post_init__(self):
         if self.type != 'std_srvs/srv/Trigger':
@@ -65,21 +65,26 @@ class Reset:
 class EpisodeMarks:
     """The topic (std_msgs/msg/Header) on which a recording marks its episodes."""
 
-    topic: str
+    topic: str    # policy_node's is policy_node/event
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskSettings:
     """The key `task` of a robot's YAML."""
 
-    reward: float | str | dict       # the same every tick, a function, or a topic
-    time_limit: float                # [s]
+    # of every tick: a number, a function (module:function, of observation, action and next
+    # observation), or a topic (TopicSource)
+    reward: float | str | dict
+    time_limit: float                # [s] after which an episode is cut; allowed: >= a tick
+    # what ends an episode for good: a function, or a topic (TopicSource)
     terminated: str | dict | None = None
+    # of the last step when a person (or a recording's label) says success, in place of `reward`
     success_reward: float = 0.0
-    failure_reward: float = 0.0
+    failure_reward: float = 0.0      # the same when one says failure
     success: str | None = None       # a function, asked of an episode's last transition
-    reset: Reset | str | None = None     # a service, or manual: a person puts the robot back
-    episode: EpisodeMarks | None = None
+    # how the next episode begins: by a service (Reset), or manual: a person puts the robot back
+    reset: Reset | str | None = None
+    episode: EpisodeMarks | None = None  # where recordings mark their episodes
 
     def __post_init__(self):
         for name in ('time_limit', 'success_reward', 'failure_reward', 'reward'):

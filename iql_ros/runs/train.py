@@ -42,18 +42,21 @@ class TrainSettings:
 
     dataset: str                         # Minari id or folder, or a flat .hdf5 file
     name: str                            # of the run, a folder in $IQL_RUNS
-    updates: int = 20_000                # gradient steps in all
-    seed: int = 0                        # of weights, batches and dropout
-    device: str = 'auto'                 # auto | cpu | cuda
-    log_every: int = 200                 # [updates]
-    evaluate_every: int = 5_000          # [updates] where an environment is known; 0: at the end
-    evaluation_episodes: int = 20        # of each evaluation
-    checkpoint_every: int = 5_000        # [updates]
-    environment: str | None = None       # Gymnasium id; None: the dataset's
-    observation_keys: tuple[str, ...] = ()         # of a Dict observation, in order
-    action_low: tuple[float, ...] | None = None    # what -1 stands for; None: the dataset's
-    action_high: tuple[float, ...] | None = None   # what +1 stands for
-    best_episodes: float = 1.0           # share of the episodes to train on, by return
+    updates: int = 20_000                # gradient steps in all; allowed: >= 1
+    seed: int = 0                        # of weights, batches and dropout; allowed: 0 to 2**63 - 1
+    device: str = 'auto'                 # where to train; allowed: auto | cpu | cuda
+    log_every: int = 200                 # [updates] between rows of metrics; allowed: >= 1
+    # [updates] between evaluations, where an environment is known; 0: at the end; allowed: >= 0
+    evaluate_every: int = 5_000
+    evaluation_episodes: int = 20        # of each evaluation; allowed: >= 1
+    checkpoint_every: int = 5_000        # [updates] between checkpoints; allowed: >= 1
+    environment: str | None = None       # Gymnasium id to evaluate in; null: the dataset's
+    observation_keys: tuple[str, ...] = ()         # of a Dict observation, in the vector's order
+    # what -1 of the policy stands for: one value, or one an action; null: the dataset's
+    action_low: tuple[float, ...] | None = None
+    action_high: tuple[float, ...] | None = None   # what +1 of the policy stands for, likewise
+    # share of the episodes to train on, the best by return; allowed: 0 < share <= 1
+    best_episodes: float = 1.0
 
     def __post_init__(self):
         """
