@@ -31,7 +31,7 @@ from iql_ros.cli import cli
 _MARK = re.compile(r'<!-- table: (.+?) -->')
 _SPECIAL = re.compile(r'([\\*_|$<>\[\]#~])')
 _HEADINGS = {'name': 'Name', 'type': 'Type', 'default': 'Default', 'unit': 'Unit',
-             'allowed': 'Allowed', 'meaning': 'Meaning'}
+             'allowed': 'Allowed', 'counts': 'While running', 'meaning': 'Meaning'}
 _VALUE = re.compile(r'(?!required)\S+|\[.*\]|<.*>\S*')  # not a sentence
 _LAUNCH_MODULES = ('ament_index_python', 'ament_index_python.packages', 'launch',
                    'launch.actions', 'launch.substitutions', 'launch_ros', 'launch_ros.actions',
@@ -152,7 +152,7 @@ def table(entries: list[Entry], others: dict[str, list[str]] | None = None) -> s
     columns = {_HEADINGS[name]: [_cell(name, getattr(entry, name)) for entry in entries]
                for name in Entry._fields if any(getattr(entry, name) for entry in entries)}
     meaning = columns.pop(_HEADINGS['meaning'])
-    columns.update({name.replace('_', ' ').capitalize(): list(map(escape, words))
+    columns.update({_HEADINGS.get(name, name.capitalize()): list(map(escape, words))
                     for name, words in (others or {}).items()})
     columns[_HEADINGS['meaning']] = meaning
     rows = [columns, ['---'] * len(columns), *zip(*columns.values())]

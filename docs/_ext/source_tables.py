@@ -33,7 +33,8 @@ PARAMETER_FILE = 'iql_ros/nodes/hosting/parameters.py'
 _COMMENT = re.compile(r'(?:\[(?P<unit>[^]]+)\] *)?(?P<meaning>.*?)'
                       r'(?:; default: (?P<default>.*?))?(?:; allowed: (?P<allowed>.*))?')
 _UNIT_BEHIND = re.compile(r' \[([^]]+)\]$')
-_COLUMNS = ('name', 'default', 'description', 'range', 'choices')  # that Entry has
+# of a Parameter: what Entry has, and why one is fixed, which the node says to who tries
+_COLUMNS = ('name', 'default', 'description', 'range', 'choices', 'fixed')
 _TYPES = {'np.ndarray': 'array', 'dict': 'mapping', 'None': 'null'}
 
 

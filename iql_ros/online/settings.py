@@ -33,7 +33,7 @@ WEIGHTS_AT = ('episode', 'step')
 class FinetuneSettings:
     """The learner's side; what a robot explores with is its policy node's own business."""
 
-    checkpoint: str                      # to begin with
+    checkpoint: str                      # to begin with, a .safetensors file
     name: str                            # of the run, a folder in $IQL_RUNS
     dataset: str | None = None           # offline data; null: the checkpoint's own
     steps: int = 20_000                  # transitions to learn from; 0: no end; allowed: >= 0

@@ -20,6 +20,7 @@ import json
 import math
 import re
 import sys
+import typing
 
 import numpy as np
 import pytest
@@ -30,10 +31,8 @@ from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.online.experience import Acknowledgement, Experience, ExperienceFormat
 from iql_ros.online.settings import FinetuneSettings
 from iql_ros.online.weights import Weights
-from iql_ros.robot.gate_settings import GateSettings, Limit
 from iql_ros.robot.robot_interface import RobotInterface
-from iql_ros.robot.streams import Action, Observation
-from iql_ros.robot.task import EpisodeMarks, Reset, TaskSettings, TopicSource
+from iql_ros.robot.task import TaskSettings, TopicSource
 from iql_ros.robot.transitions import Episode
 from iql_ros.runs.checkpoint import make_header, read_header, save_checkpoint
 from iql_ros.runs.train import TrainSettings
@@ -64,20 +63,27 @@ def rows(page: str, heading: str = '') -> dict[str, list[str]]:
     return found
 
 
+def parts(cls) -> set[type]:
+    """Return a dataclass or NamedTuple and those that its fields are made of."""
+    kinds = [kind for hint in typing.get_type_hints(cls).values()
+             for kind in (hint, *typing.get_args(hint))]
+    return {cls}.union(*(parts(kind) for kind in kinds if dataclasses.is_dataclass(kind)))
+
+
 @pytest.mark.parametrize('page, classes', [
-    ('robot-yaml.md', (RobotInterface, Observation, Action, GateSettings, Limit, TaskSettings,
-                       TopicSource, Reset, EpisodeMarks)),
-    ('training-settings.md', (IQLConfig, TrainSettings)),
-    ('finetune-settings.md', (FinetuneSettings,)),
-    ('files-and-messages.md', (Experience, Acknowledgement, Weights))])
+    ('robot-yaml.md', parts(RobotInterface) | parts(TaskSettings) | parts(TopicSource)),
+    ('training-settings.md', parts(IQLConfig) | parts(TrainSettings)),
+    ('finetune-settings.md', parts(FinetuneSettings)),
+    ('files-and-messages.md', {Experience, Acknowledgement, Weights})])
 def test_every_field_is_in_the_reference_and_says_what_it_means(page, classes):
+    marks = re.findall(r'table: fields \S+/(\w+).py (\w+)', (PAGES / page).read_text())
     listed = rows(page)
-    for cls in classes:
-        fields = getattr(cls, '_fields', None) or [field.name for field in
-                                                   dataclasses.fields(cls)]
-        for name in fields:
-            if (cls, name) != (RobotInterface, 'text'):
-                assert listed[name][-1], f'{cls.__name__}.{name}'
+    bases = {base for cls in classes for base in cls.__mro__ if vars(base).get('__annotations__')}
+    for base in bases:
+        assert (base.__module__.rpartition('.')[2], base.__name__) in marks
+        for name in vars(base)['__annotations__']:
+            assert (name == 'text') != bool(listed.get(name, [''])[-1]), f'{base.__name__}.{name}'
+    assert len(marks) == len(bases)
 
 
 @pytest.mark.parametrize('cls', [IQLConfig, TrainSettings, FinetuneSettings])
@@ -132,12 +138,11 @@ def test_every_parameter_is_in_the_reference(node):
     listed = rows('nodes.md', node)
     assert {row.name for row in table} <= set(listed)
     entries, others = source_tables.parameters(f'iql_ros/nodes/{node}.py')
-    known = {'name', 'default', 'description', 'range', 'choices'}
     for row, entry in zip(table, entries, strict=True):
         assert listed[row.name][-1] and entry.type.startswith(type(row.default).__name__)
         assert entry.default == source_tables.plain_words(row.default)
-    for name in set(others):
-        assert len(others[name]) == len(table) and name not in known
+    for name, words in others.items():
+        assert words == [getattr(row, name) for row in table]
 
 
 @pytest.mark.parametrize('file', LAUNCH_FILES)
@@ -192,7 +197,7 @@ def test_every_label_of_an_experience_message_is_in_the_reference():
     labels = {label.partition(';')[0] for label, _ in ExperienceFormat(INTERFACE, TASK).labels(1)}
     listed = rows('files-and-messages.md', 'An experience message')
     fields = {field.name for field in dataclasses.fields(Experience)}
-    assert labels <= set(listed) and set(listed) <= labels | fields
+    assert labels <= set(listed) <= labels | fields
 
 
 def test_every_key_of_a_datasets_metadata_is_in_the_reference(tmp_path, monkeypatch):
