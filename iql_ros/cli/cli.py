@@ -200,7 +200,7 @@ def _add_evaluate(subparsers) -> None:
     parser.add_argument('checkpoint', metavar='CHECKPOINT',
                         help="a .safetensors file, or a run's folder (its newest)")
     parser.add_argument('--env', required=True, metavar='ID', help='Gymnasium environment')
-    parser.add_argument('--episodes', type=count, default=10, metavar='N')
+    parser.add_argument('--episodes', type=count, default=10, metavar='N', help='how many')
     parser.add_argument('--seed', type=seed, default=0, metavar='S',
                         help='of the first episode; the next takes S + 1')
     parser.add_argument('--csv', metavar='FILE', help='write a row an episode')
