@@ -14,8 +14,6 @@
 
 """Drive a robot by a checkpoint: the shipped one in simulation, unless told otherwise."""
 
-from pathlib import Path
-
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import (
@@ -24,24 +22,23 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-SHARE = Path(get_package_share_directory('iql_ros'))
+SHARE = get_package_share_directory('iql_ros')
 ARGUMENTS = {
-    'robot': ('sim', 'sim | real: only real sends commands to topics outside `sim`'),
-    'namespace': ('', 'of a real robot, where there are several'),
+    'robot': ('sim', 'only real sends commands to topics outside `sim`', 'sim', 'real'),
+    'namespace': ('', 'where there are several: of a real robot, or to put `sim` into'),
     'checkpoint': ('', 'of a training run; real: must be given, sim: the shipped one by default'),
     'robot_config': ('', 'robot interface YAML; real: must be given, sim: diffbot by default'),
     'learner': ('', 'finetune_node that it explores for; empty: as in params_file'),
     'device': ('', 'auto | cpu | cuda; empty: as in params_file'),
     'env': ('', 'Gymnasium id of the simulated robot; empty: env_id of params_file'),
-    'lockstep': ('false', 'true: simulate as fast as the machine allows'),
-    'record': ('', 'true | false: bags of it in record_folder; empty: as in params_file'),
-    'params_file': (str(SHARE / 'config' / 'nodes.yaml'), 'parameters of the nodes'),
+    'lockstep': ('false', 'true: simulate as fast as the machine allows', 'true', 'false'),
+    'record': ('', 'bags of it in record_folder; empty: as in params_file', '', 'true', 'false'),
+    'log_level': ('info', 'of what the nodes say', 'debug', 'info', 'warn', 'error', 'fatal'),
+    'params_file': (f'{SHARE}/config/nodes.yaml', 'parameters of the nodes'),
 }
 SAMPLE = {'robot_config': 'config/robots/diffbot.yaml', 'checkpoint': 'share/diffbot.safetensors'}
-VALUES = {'robot': ['sim', 'real'], 'lockstep': ['true', 'false'], 'record': ['', 'true', 'false']}
-READ = {**dict.fromkeys((*SAMPLE, 'learner', 'device'),
-                        lambda text: ParameterValue(text, value_type=str)),
-        'record': lambda text: text == 'true'}
+READ = {'record': lambda text: text == 'true', **dict.fromkeys(
+    (*SAMPLE, 'learner', 'device'), lambda text: ParameterValue(text, value_type=str))}
 
 
 def start(context):
@@ -51,24 +48,26 @@ def start(context):
     for name, path in SAMPLE.items():
         if not sim and not given[name]:
             raise RuntimeError(f"robot:=real needs {name}:=FILE, this robot's own")
-        given[name] = given[name] or str(SHARE / path)
+        given[name] = given[name] or f'{SHARE}/{path}'
     values = {name: read(given[name]) for name, read in READ.items() if given[name]}
+    values.update(autostart=sim, use_sim_time=sim and not lockstep, lockstep=sim and lockstep)
     if sim and given['learner']:
         values['evaluate_every'] = 0  # there the learner evaluates by itself
-    values.update(autostart=sim, use_sim_time=sim and not lockstep, lockstep=sim and lockstep)
+    full_name = (given['namespace'] + '/sim' * sim + '/policy_node').strip('/')
     policy = Node(
         package='iql_ros', executable='policy_node', name='policy_node', output='screen',
-        namespace='sim' if sim else given['namespace'],
+        namespace=full_name.rpartition('/')[0],
+        ros_arguments=['--log-level', f"{full_name.replace('/', '.')}:={given['log_level']}"],
         remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')] if sim else [],
         parameters=[given['params_file'], values], on_exit=Shutdown(reason='policy_node ends'))
-    handed = [(name, given[name]) for name in ('robot_config', 'env', 'lockstep', 'params_file')]
-    simulator = IncludeLaunchDescription(  # two bags would count a run twice
-        str(SHARE / 'launch/sim.launch.py'), launch_arguments=[*handed, ('record', 'false')])
+    given['record'] = 'false'  # of the simulator: two bags would count a run twice
+    simulator = IncludeLaunchDescription(
+        f'{SHARE}/launch/sim.launch.py', launch_arguments=given.items())
     return [simulator, policy] if sim else [policy]
 
 
 def generate_launch_description():
     """Declare the arguments."""
     return LaunchDescription([*(
-        DeclareLaunchArgument(key, default_value=value, description=text, choices=VALUES.get(key))
-        for key, (value, text) in ARGUMENTS.items()), OpaqueFunction(function=start)])
+        DeclareLaunchArgument(key, default_value=value, description=text, choices=choices or None)
+        for key, (value, text, *choices) in ARGUMENTS.items()), OpaqueFunction(function=start)])

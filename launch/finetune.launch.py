@@ -14,8 +14,6 @@
 
 """Go on learning while a policy drives: the shipped one in simulation, unless told otherwise."""
 
-from pathlib import Path
-
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import (
@@ -24,9 +22,10 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-SHARE = Path(get_package_share_directory('iql_ros'))
+SHARE = get_package_share_directory('iql_ros')
 ARGUMENTS = {
-    'robot': ('sim', 'sim | real: only real sends commands to topics outside `sim`'),
+    'robot': ('sim', 'only real sends commands to topics outside `sim`', 'sim', 'real'),
+    'namespace': ('', 'where there are several: of a real robot, or to put `sim` into'),
     'checkpoint': ('', 'to begin with; real: must be given, sim: the shipped one by default'),
     'dataset': ('', "offline data, Minari id or folder; empty: the checkpoint's own"),
     'robot_config': ('', 'robot interface YAML; real: must be given, sim: diffbot by default'),
@@ -34,12 +33,12 @@ ARGUMENTS = {
     'steps': ('', 'transitions to learn from; empty: as in params_file'),
     'device': ('', 'auto | cpu | cuda; empty: as in params_file'),
     'env': ('iql_ros/DiffbotReal-v0', 'Gymnasium id of the simulated robot'),
-    'lockstep': ('true', 'true: as fast as the learner keeps up; false: to watch, in real time'),
-    'record': ('', 'true | false: bags of it in record_folder; empty: as in params_file'),
-    'params_file': (str(SHARE / 'config' / 'nodes.yaml'), 'parameters of the nodes'),
+    'lockstep': ('true', 'as fast as the learner keeps up; false: in real time', 'true', 'false'),
+    'record': ('', 'bags of it in record_folder; empty: as in params_file', '', 'true', 'false'),
+    'log_level': ('info', 'of what the nodes say', 'debug', 'info', 'warn', 'error', 'fatal'),
+    'params_file': (f'{SHARE}/config/nodes.yaml', 'parameters of the nodes'),
 }
 SAMPLE = {'checkpoint': 'share/diffbot.safetensors', 'robot_config': 'config/robots/diffbot.yaml'}
-VALUES = {'robot': ['sim', 'real'], 'lockstep': ['true', 'false'], 'record': ['', 'true', 'false']}
 READ = {**dict.fromkeys((*SAMPLE, 'dataset', 'bag', 'run', 'device'),
                         lambda text: ParameterValue(text, value_type=str)), 'steps': int}
 
@@ -50,24 +49,25 @@ def start(context):
     sim = given['robot'] == 'sim'
     if not sim and not given['run']:
         raise RuntimeError('robot:=real needs run:=NAME: it goes on from one day to the next')
-    handed = [(name, given[name]) for name in given if name not in ('dataset', 'run', 'steps')]
+    handed = [*given.items(), ('learner', 'finetune_node')]
     sample = sim and not given['checkpoint'] and not given['dataset']
-    given['bag'] = str(SHARE / 'share' / 'diffbot_recording') if sample else ''
-    given.update({name: given[name] or str(SHARE / path) for name, path in SAMPLE.items()})
+    given['bag'] = f'{SHARE}/share/diffbot_recording' if sample else ''
+    given.update({name: given[name] or f'{SHARE}/{path}' for name, path in SAMPLE.items()})
     parameters = {name: read(given[name]) for name, read in READ.items() if given[name]}
     parameters.update({'environment': given['env']} if sim else {'guard': True})
+    full_name = (given['namespace'] + '/sim' * sim + '/finetune_node').strip('/')
     learner = Node(
         package='iql_ros', executable='finetune_node', name='finetune_node', output='screen',
-        namespace='sim' if sim else '', parameters=[given['params_file'], parameters],
+        namespace=full_name.rpartition('/')[0], parameters=[given['params_file'], parameters],
+        ros_arguments=['--log-level', f"{full_name.replace('/', '.')}:={given['log_level']}"],
         remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')] if sim else [],
         on_exit=Shutdown(reason='finetune_node ended'), sigterm_timeout='120')  # [s] to save
-    drive = IncludeLaunchDescription(str(SHARE / 'launch/deploy.launch.py'),
-                                     launch_arguments=[*handed, ('learner', 'finetune_node')])
+    drive = IncludeLaunchDescription(f'{SHARE}/launch/deploy.launch.py', launch_arguments=handed)
     return [drive, learner]  # in this order: it refuses first, and the simulator is not heard
 
 
 def generate_launch_description():
     """Declare the arguments."""
     return LaunchDescription([*(
-        DeclareLaunchArgument(key, default_value=value, description=text, choices=VALUES.get(key))
-        for key, (value, text) in ARGUMENTS.items()), OpaqueFunction(function=start)])
+        DeclareLaunchArgument(key, default_value=value, description=text, choices=choices or None)
+        for key, (value, text, *choices) in ARGUMENTS.items()), OpaqueFunction(function=start)])

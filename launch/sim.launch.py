@@ -14,8 +14,6 @@
 
 """Run a simulated robot behind the topics of its robot interface, in the namespace `sim`."""
 
-from pathlib import Path
-
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import (
@@ -24,13 +22,22 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-SHARE = Path(get_package_share_directory('iql_ros'))
+SHARE = get_package_share_directory('iql_ros')
+ARGUMENTS = {
+    'robot_config': (f'{SHARE}/config/robots/diffbot.yaml',
+                     'robot interface YAML: the topics to serve'),
+    'env': ('', 'Gymnasium id of the robot; empty: env_id of params_file'),
+    'namespace': ('', 'where there are several: to put `sim` into'),
+    'lockstep': ('false', 'a step a command, as fast as the machine allows', 'true', 'false'),
+    'record': ('', 'bags of it in record_folder; empty: as in params_file', '', 'true', 'false'),
+    'log_level': ('info', 'of what the node says', 'debug', 'info', 'warn', 'error', 'fatal'),
+    'params_file': (f'{SHARE}/config/nodes.yaml', 'parameters of the node'),
+}
 
 
 def start(context):
     """Return the simulator, which nothing outside this machine or its namespace can hear."""
-    names = ('robot_config', 'env', 'lockstep', 'record', 'params_file')
-    given = {name: LaunchConfiguration(name).perform(context) for name in names}
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     parameters = {'lockstep': given['lockstep'] == 'true'}
     if given['robot_config']:
         parameters['robot_config'] = ParameterValue(given['robot_config'], value_type=str)
@@ -38,10 +45,13 @@ def start(context):
         parameters['env_id'] = ParameterValue(given['env'], value_type=str)
     if given['record']:
         parameters['record'] = given['record'] == 'true'
+    full_name = f"{given['namespace']}/sim/sim_node".strip('/')
     return [
         SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
         Node(
-            package='iql_ros', executable='sim_node', name='sim_node', namespace='sim',
+            package='iql_ros', executable='sim_node', name='sim_node',
+            namespace=full_name.rpartition('/')[0],
+            ros_arguments=['--log-level', f"{full_name.replace('/', '.')}:={given['log_level']}"],
             parameters=[given['params_file'], parameters],
             remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')],
             output='screen', on_exit=Shutdown(reason='sim_node ended')),
@@ -50,21 +60,6 @@ def start(context):
 
 def generate_launch_description():
     """Declare the arguments."""
-    return LaunchDescription([
-        DeclareLaunchArgument(
-            'robot_config', default_value=str(SHARE / 'config' / 'robots' / 'diffbot.yaml'),
-            description='robot interface YAML: the topics to serve'),
-        DeclareLaunchArgument(
-            'env', default_value='',
-            description='Gymnasium id of the robot; empty: env_id of params_file'),
-        DeclareLaunchArgument(
-            'lockstep', default_value='false', choices=['true', 'false'],
-            description='true: a step a command, as fast as the machine allows'),
-        DeclareLaunchArgument(
-            'record', default_value='', choices=['', 'true', 'false'],
-            description='true: bags of it in record_folder; empty: as in params_file'),
-        DeclareLaunchArgument(
-            'params_file', default_value=str(SHARE / 'config' / 'nodes.yaml'),
-            description='parameters of the nodes'),
-        OpaqueFunction(function=start),
-    ])
+    return LaunchDescription([*(
+        DeclareLaunchArgument(key, default_value=value, description=text, choices=choices or None)
+        for key, (value, text, *choices) in ARGUMENTS.items()), OpaqueFunction(function=start)])

@@ -14,8 +14,6 @@
 
 """Train on a dataset or on recordings; without arguments on the sample recording."""
 
-from pathlib import Path
-
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
@@ -23,35 +21,36 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-SHARE = Path(get_package_share_directory('iql_ros'))
+SHARE = get_package_share_directory('iql_ros')
 ARGUMENTS = {
     'dataset': ('', 'Minari dataset, by id or folder'),
     'bag': ('', 'recording to convert and train on, instead of a dataset; needs robot_config'),
-    'config': (str(SHARE / 'config' / 'iql' / 'robot.yaml'), 'settings of the learner, YAML'),
+    'config': (f'{SHARE}/config/iql/robot.yaml', 'settings of the learner, YAML'),
     'robot_config': ('', 'robot interface YAML'),
     'name': ('', 'of the run, which lands in $IQL_RUNS/NAME; empty: made up'),
     'updates': ('', 'how many; empty: as in params_file'),
-    'resume': ('', 'true: go on where the run stopped; empty: as in params_file'),
-    'params_file': (str(SHARE / 'config' / 'nodes.yaml'), 'parameters of the node'),
+    'resume': ('', 'go on where the run stopped; empty: as in params_file', '', 'true', 'false'),
+    'log_level': ('info', 'of what the node says', 'debug', 'info', 'warn', 'error', 'fatal'),
+    'params_file': (f'{SHARE}/config/nodes.yaml', 'parameters of the node'),
 }
 READ = {'updates': int, 'resume': lambda text: text == 'true'}  # the others are texts
-CHOICES = {'resume': ['', 'true', 'false']}
 
 
 def start(context):
     """Return the training node, on the sample when no data is named."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    parameters_file = given.pop('params_file')
+    parameters_file, level = given.pop('params_file'), given.pop('log_level')
     sample = not given['dataset'] and not given['bag']
     if sample:
-        given['bag'] = str(SHARE / 'share' / 'diffbot_recording')
+        given['bag'] = f'{SHARE}/share/diffbot_recording'
         given['robot_config'] = (
-            given['robot_config'] or str(SHARE / 'config' / 'robots' / 'diffbot.yaml'))
+            given['robot_config'] or f'{SHARE}/config/robots/diffbot.yaml')
     parameters = {name: READ[name](value) if name in READ else
                   ParameterValue(value, value_type=str) for name, value in given.items() if value}
     quiet = SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     node = Node(
         package='iql_ros', executable='train_node', name='train_node',
+        ros_arguments=['--log-level', f'train_node:={level}'],
         parameters=[parameters_file, parameters], output='screen', emulate_tty=True,
         sigterm_timeout='120')  # [s] it may take to end an evaluation, save and write the report
     return [quiet, node] if sample else [node]
@@ -61,6 +60,6 @@ def generate_launch_description():
     """Declare the arguments."""
     arguments = [
         DeclareLaunchArgument(name, default_value=default, description=description,
-                              choices=CHOICES.get(name))
-        for name, (default, description) in ARGUMENTS.items()]
+                              choices=choices or None)
+        for name, (default, description, *choices) in ARGUMENTS.items()]
     return LaunchDescription([*arguments, OpaqueFunction(function=start)])

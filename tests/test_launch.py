@@ -91,6 +91,28 @@ def test_what_is_simulated_stays_in_its_namespace_and_on_this_machine(monkeypatc
     assert os.environ[DISCOVERY] == 'LOCALHOST'
 
 
+@pytest.mark.parametrize('file_name', LAUNCH_FILES)
+def test_how_much_is_said_is_a_matter_of_our_nodes_alone(monkeypatch, file_name):
+    for given, level in (({}, 'info'), ({'log_level': 'debug'}, 'debug')):
+        for node in record(monkeypatch, file_name, **given).nodes:
+            logger = '.'.join(filter(None, [node.get('namespace'), node['name']]))
+            assert node['ros_arguments'] == ['--log-level', f'{logger}:={level}']
+    with pytest.raises(Exception, match='loud'):
+        record(monkeypatch, file_name, log_level='loud')
+
+
+@pytest.mark.parametrize('file_name',
+                         ['deploy.launch.py', 'finetune.launch.py', 'sim.launch.py'])
+@pytest.mark.parametrize('namespace, inside, logger', [
+    ('shop', 'shop/sim', 'shop.sim'), ('/a/b', 'a/b/sim', 'a.b.sim')])
+def test_several_simulations_are_told_apart_and_stay_in_a_sim_each(
+        monkeypatch, file_name, namespace, inside, logger):
+    for node in record(monkeypatch, file_name, namespace=namespace).nodes:
+        assert node['namespace'] == inside
+        assert node['ros_arguments'] == ['--log-level', f'{logger}.{node["name"]}:=info']
+        assert set(node['remappings']) == {('/clock', 'clock'), ('/diagnostics', 'diagnostics')}
+
+
 def test_deploy_runs_the_shipped_policy_in_simulation(monkeypatch):
     simulator, policy = record(monkeypatch, 'deploy.launch.py').nodes
     assert (simulator['executable'], policy['executable']) == ('sim_node', 'policy_node')
@@ -229,6 +251,16 @@ def test_finetune_on_a_real_robot_is_guarded_and_judged_by_the_robot_itself(monk
     assert policy['values']['autostart'] is False and policy['values']['lockstep'] is False
     assert {(node['namespace'], *node['remappings']) for node in (policy, learner)} == {('',)}
     assert os.environ[DISCOVERY] == 'as it was'
+
+
+def test_finetune_puts_a_real_robot_and_its_learner_into_one_namespace(monkeypatch):
+    policy, learner = record(
+        monkeypatch, 'finetune.launch.py', robot='real', robot_config=DIFFBOT, run='monday',
+        checkpoint='/somewhere/mine.safetensors', namespace='/r1', log_level='warn').nodes
+    assert policy['values']['learner'] == learner['name'] == 'finetune_node'    # relative
+    assert 'robots' not in learner['values']                # that of its own namespace
+    assert {(node['namespace'], *node['remappings']) for node in (policy, learner)} == {('r1',)}
+    assert policy['ros_arguments'][1] == 'r1.policy_node:=warn'
 
 
 @pytest.mark.parametrize('missing', ['robot_config', 'checkpoint', 'run'])
