@@ -18,6 +18,7 @@ import contextlib
 import signal
 import sys
 import threading
+import traceback
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -69,7 +70,7 @@ def _spinning(node, done: threading.Event):
     """Spin a node in a thread; whatever happens, no callback runs once this is over."""
     executor = MessageExecutor()
     executor.add_node(node)
-    thread = threading.Thread(target=_spin, args=(executor, done), daemon=True)
+    thread = threading.Thread(target=_spin, args=(executor, node, done), daemon=True)
     thread.start()
     try:
         yield
@@ -78,8 +79,14 @@ def _spinning(node, done: threading.Event):
         thread.join(timeout=2.0)
 
 
-def _spin(executor, done: threading.Event) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        done.set()
+def _spin(executor, node, done: threading.Event) -> None:
+    while True:
+        try:
+            executor.spin()
+            return
+        except ExternalShutdownException:
+            done.set()
+        except Exception as error:  # such as rclpy's at a parameter of a type that is none
+            log = node.get_logger()
+            log.error(f'a callback failed: {error!r}', throttle_duration_sec=1.0)
+            log.debug(traceback.format_exc())
