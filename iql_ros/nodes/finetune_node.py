@@ -30,9 +30,9 @@ import torch
 
 from iql_ros.data.convert import bag_dataset
 from iql_ros.files import InputError, read_text, read_yaml
-from iql_ros.nodes.hosting import parameters, process
+from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
-from iql_ros.nodes.hosting.parameters import Parameter
+from iql_ros.nodes.hosting.parameters import AT_START, GuardedParameters, Parameter
 from iql_ros.nodes.learning.experience_receiver import ExperienceReceiver
 from iql_ros.online.experience import ExperienceFormat
 from iql_ros.online.finetune import open_run, Opened, settings_from_mapping
@@ -41,21 +41,28 @@ from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.robot.streams import TOPIC_NAME
 from iql_ros.runs.run_directory import RunDirectory
 
+_OF_THE_RUN = ('belongs to the run, which learns the same, to the bit, when it is resumed: begin '
+               'another run with it')
 PARAMETERS = (
-    Parameter('checkpoint', '', 'checkpoint file to begin with'),
-    Parameter('dataset', '', "offline data; empty: the checkpoint's own"),
-    Parameter('bag', '', 'a recording, or a folder of them, in place of a dataset'),
-    Parameter('robot_config', '', "YAML of the robot; empty: the checkpoint's"),
-    Parameter('config', '', 'YAML of settings (config/finetune)'),
+    Parameter('checkpoint', '', 'checkpoint file to begin with', fixed=_OF_THE_RUN),
+    Parameter('dataset', '', "offline data; empty: the checkpoint's own", fixed=_OF_THE_RUN),
+    Parameter('bag', '', 'a recording, or a folder of them, in place of a dataset',
+              fixed=_OF_THE_RUN),
+    Parameter('robot_config', '', "YAML of the robot; empty: the checkpoint's",
+              fixed=_OF_THE_RUN),
+    Parameter('config', '', 'YAML of settings (config/finetune)', fixed=_OF_THE_RUN),
     Parameter('run', 'finetune', 'its folder is $IQL_RUNS/<run>; one that is there goes on'),
     Parameter('robots', [''], 'namespaces of the policy nodes; empty: that of this node'),
-    Parameter('device', 'auto', 'where to learn', choices=('auto', 'cpu', 'cuda')),
-    Parameter('seed', 0, 'of the batches', range=(0, 2**31 - 1)),
+    Parameter('device', 'auto', 'where to learn', choices=('auto', 'cpu', 'cuda'),
+              fixed=_OF_THE_RUN),
+    Parameter('seed', 0, 'of the batches', range=(0, 2**31 - 1), fixed=_OF_THE_RUN),
     Parameter('steps', 0, 'transitions to learn from; 0: as the config says',
-              range=(0, 2**31 - 1)),
-    Parameter('environment', '', 'Gymnasium id for evaluations in this process (simulation)'),
-    Parameter('guard', False, 'go back to the best weights after a fall'),
-    Parameter('allow_task', False, 'take data or a checkpoint of another task'),
+              range=(0, 2**31 - 1), fixed=f'{AT_START}; the run goes on'),
+    Parameter('environment', '', 'Gymnasium id for evaluations in this process (simulation)',
+              fixed=_OF_THE_RUN),
+    Parameter('guard', False, 'go back to the best weights after a fall', fixed=_OF_THE_RUN),
+    Parameter('allow_task', False, 'take data or a checkpoint of another task',
+              fixed=_OF_THE_RUN),
 )
 _WEIGHTS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                           durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -64,7 +71,7 @@ _SOON = 0.01         # [s] the same when an acknowledgement is owed
 _NICE = 10           # the learner never takes a core from control
 
 
-class FinetuneNode(Node):
+class FinetuneNode(GuardedParameters, Node):
     """
     Owns one fine-tuning run; it learns in a worker thread, never in a callback.
 
@@ -80,8 +87,8 @@ class FinetuneNode(Node):
 
         """
         super().__init__('finetune_node', parameter_overrides=list(overrides))
-        parameters.declare(self, PARAMETERS)
-        self._settings = parameters.values(self, PARAMETERS)
+        self.declare_table(PARAMETERS)
+        self._settings = self.settings()
         for name in ('checkpoint', 'run'):
             if not getattr(self._settings, name):
                 raise InputError(f"parameter '{name}' is empty; expected "
@@ -189,8 +196,11 @@ class FinetuneNode(Node):
                 self._look_around()
 
     def _publish_weights(self) -> None:
-        data = self._opened.learner.take_weights()
+        learner = self._opened.learner
+        data = learner.take_weights()
         self._weights.publish(UInt8MultiArray(data=array.array('B', data)))
+        self.get_logger().debug(f'weights version {learner.versions.newest} sent: '
+                                f'step {learner.position}, {len(data)} bytes')
 
     def _look_around(self) -> None:
         """Do what is done once a second."""

@@ -30,10 +30,10 @@ from iql_ros.nodes.control.interventions import Interventions
 from iql_ros.nodes.control.real_time_loop import RealTimeLoop
 from iql_ros.nodes.control.reset_client import ResetClient
 from iql_ros.nodes.control.robot_bridge import RobotBridge
-from iql_ros.nodes.hosting import parameters, process
+from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
 from iql_ros.nodes.hosting.lifecycle import GuardedLifecycleNode
-from iql_ros.nodes.hosting.parameters import Parameter
+from iql_ros.nodes.hosting.parameters import AT_START, Parameter
 from iql_ros.nodes.learning.learning_link import LearningLink, load_driver, refuse_learning
 from iql_ros.robot.episode_runner import EpisodeRunner
 from iql_ros.robot.robot_interface import load_robot_interface
@@ -47,15 +47,17 @@ PARAMETERS = (
     Parameter('lockstep_timeout', 5.0, 'after which one says whom one waits for [s]',
               range=(0.1, 3600.0)),
     Parameter('seed', 0, 'of the first episode, as the results name it', range=(0, 2**31 - 1)),
-    Parameter('autostart', True, 'configure and activate at the start'),
+    Parameter('autostart', True, 'configure and activate at the start', fixed=AT_START),
     Parameter('episodes', 0, 'how many to run before ending; 0: without end',
               range=(0, 2**31 - 1)),
     Parameter('results', '', 'CSV file for a row an episode'),
     Parameter('learner', '', 'name of the finetune_node that learns from this; empty: none'),
     Parameter('exploration_scale', 1.0, "of the actor's spread, for a learner; 0: the mean",
-              range=(0.0, 10.0)),
-    Parameter('exploration_limit', '', 'what exploring may use, YAML {low: [...], high: [...]}'),
-    Parameter('weights_at', 'episode', 'when new weights are taken', choices=('episode', 'step')),
+              range=(0.0, 10.0), counts='from the next tick'),
+    Parameter('exploration_limit', '', "what exploring may use, text '{low: [...], high: [...]}'",
+              counts='from the next tick'),
+    Parameter('weights_at', 'episode', 'when new weights are taken', choices=('episode', 'step'),
+              counts='from the next tick'),
     Parameter('experience_history', 5000, 'steps that are kept until they are acknowledged',
               range=(1, 10**7)),
     Parameter('learner_timeout', 10.0, 'after which a silent learner is away [s]',
@@ -63,7 +65,7 @@ PARAMETERS = (
     Parameter('max_lag', 0, 'updates the learner may be behind at the next episode, in lockstep',
               range=(0, 2**31 - 1)),
     Parameter('intervention_timeout', 0.5, "how long an operator's command counts [s]",
-              range=(0.01, 60.0)),
+              range=(0.01, 60.0), counts='at once'),
     Parameter('evaluate_every', 2000, 'steps between evaluations for a learner; 0: none',
               range=(0, 2**31 - 1)),
     Parameter('evaluation_episodes', 5, 'of each evaluation', range=(1, 10000)),
@@ -92,7 +94,7 @@ class PolicyNode(GuardedLifecycleNode):
 
         """
         super().__init__('policy_node', done, overrides)
-        parameters.declare(self, PARAMETERS)
+        self.declare_table(PARAMETERS)
         self._make_act, self._tap = make_act, tap
         # The model is loaded, warmed up and run in this one thread.
         self._control_thread = ThreadPoolExecutor(1, thread_name_prefix='control')
@@ -108,7 +110,7 @@ class PolicyNode(GuardedLifecycleNode):
     # Lifecycle ---------------------------------------------------------------------------
 
     def _configure(self) -> None:
-        self._settings = parameters.values(self, PARAMETERS)
+        self._settings = self.settings()
         if self._settings.results:
             check_new_file(self._settings.results, "parameter 'results':")
         if not self._settings.robot_config:
@@ -201,6 +203,15 @@ class PolicyNode(GuardedLifecycleNode):
             destroy()
         self._bridge = self._loop = self._learning = None
 
+    def _check_change(self, names, settings) -> None:
+        if self._learning:
+            self._learning.check(names, settings)
+
+    def _change(self) -> None:
+        self._interventions.set_timeout(self._settings.intervention_timeout)
+        if self._learning:
+            self._learning.change(self._settings)
+
     # What the loop tells -------------------------------------------------------------------
 
     @property
@@ -218,6 +229,7 @@ class PolicyNode(GuardedLifecycleNode):
 
     def on_event(self, kind: str, stamp_ns: int) -> None:
         """Mark an event on ~/event."""
+        self.get_logger().debug(f'event {kind} at {stamp_ns} ns')
         self._episode_log.event(kind, stamp_ns)
 
     def operator(self, now_ns: int):

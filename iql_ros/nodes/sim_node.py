@@ -32,8 +32,8 @@ from iql_ros.nodes.control import recorder
 from iql_ros.nodes.control.lockstep import StepAssembler
 from iql_ros.nodes.control.robot_bridge import (
     LOCKSTEP_QOS, make_message, message_class, stream_qos)
-from iql_ros.nodes.hosting import parameters, process
-from iql_ros.nodes.hosting.parameters import Parameter
+from iql_ros.nodes.hosting import process
+from iql_ros.nodes.hosting.parameters import GuardedParameters, Parameter
 from iql_ros.robot import message_fields
 from iql_ros.robot.robot_interface import load_robot_interface, RobotInterface
 from iql_ros.robot.task import Task
@@ -55,7 +55,7 @@ _REAL_TIME_RATE = 50.0  # [Hz] streams are published at least this often in real
 _SECOND = 1_000_000_000
 
 
-class SimNode(Node):
+class SimNode(GuardedParameters, Node):
     """
     Owns one environment and its time; never resets itself.
 
@@ -74,8 +74,8 @@ class SimNode(Node):
 
         """
         super().__init__('sim_node', parameter_overrides=list(overrides))
-        parameters.declare(self, PARAMETERS)
-        self._settings = parameters.values(self, PARAMETERS)
+        self.declare_table(PARAMETERS)
+        self._settings = self.settings()
         self.exit_code = 0
         if not self._settings.robot_config:
             raise InputError("parameter 'robot_config' is empty; expected the robot's YAML file")
@@ -235,6 +235,7 @@ class SimNode(Node):
         if self._recorder:
             self._recorder.end_episode()
         observation, _ = self._env.reset(seed=self._settings.seed + self._resets)
+        self.get_logger().debug(f'reset {self._resets} at {self._stamp_ns} ns')
         self._resets += 1
         self._paused, self._action = False, np.zeros(self._interface.action_dim)
         response.success, response.message = True, str(self._stamp_ns)

@@ -24,9 +24,9 @@ from std_srvs.srv import Trigger
 
 from iql_ros.data.convert import bag_dataset
 from iql_ros.files import InputError, read_text, read_yaml
-from iql_ros.nodes.hosting import parameters, process
+from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
-from iql_ros.nodes.hosting.parameters import Parameter
+from iql_ros.nodes.hosting.parameters import GuardedParameters, Parameter
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.runs.report import write_run_report
 from iql_ros.runs.run_directory import default_name
@@ -45,7 +45,7 @@ PARAMETERS = (
 )
 
 
-class TrainNode(Node):
+class TrainNode(GuardedParameters, Node):
     """Owns one training run; ends when the run does, and saves when it is told to end."""
 
     def __init__(self, done: threading.Event, overrides=()):
@@ -57,8 +57,8 @@ class TrainNode(Node):
 
         """
         super().__init__('train_node', parameter_overrides=list(overrides))
-        parameters.declare(self, PARAMETERS)
-        self._settings = parameters.values(self, PARAMETERS)
+        self.declare_table(PARAMETERS)
+        self._settings = self.settings()
         if bool(self._settings.dataset) == bool(self._settings.bag):
             raise InputError("parameters 'dataset' and 'bag': got "
                              f"'{self._settings.dataset}' and '{self._settings.bag}'; expected "
@@ -129,6 +129,8 @@ class TrainNode(Node):
 
     def _on_progress(self, step: int, metrics: dict) -> None:
         self._step = step
+        self.get_logger().debug(f'update {step}: ' + ', '.join(
+            f'{key} {value:g}' for key, value in metrics.items()))
         message = DiagnosticArray(status=[DiagnosticStatus(
             name=f'{self.get_fully_qualified_name()}: metrics', message=f'update {step}',
             values=[KeyValue(key=key, value=f'{value:g}') for key, value in metrics.items()])])

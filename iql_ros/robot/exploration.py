@@ -40,20 +40,25 @@ class Explorer:
 
         """
         self._policy, self._scaling = policy, interface.action_scaling
-        self._scale, self._seed, self._draws = scale, seed, draws
-        self._low = np.array(limit.low if limit else self._scaling.low)
-        self._high = np.array(limit.high if limit else self._scaling.high)
+        self._seed, self._draws = seed, draws
+        self.bound(scale, limit)
         self.exploring = True  # False: the mean action, within low and high alone
+
+    def bound(self, scale: float, limit: Limit | None) -> None:
+        """Explore that far, as in __init__, from the next action on; from any thread."""
+        within = limit or self._scaling
+        self._bounds = scale, np.array(within.low), np.array(within.high)  # at one go
 
     def act(self, observation) -> np.ndarray:
         """Return an action (action_dim,) in physical units for a raw observation."""
         action = self._policy.act(observation)
-        if not self.exploring or self._scale == 0:
+        scale, low, high = self._bounds
+        if not self.exploring or scale == 0:
             return self._scaling.to_physical(action)
         generator = np.random.Generator(np.random.Philox(
             key=np.array([self._seed, _STREAM], np.uint64),
             counter=np.array([0, self._draws, 0, 0], np.uint64)))
         self._draws += 1
-        spread = self._scale * self._policy.std * generator.standard_normal(len(action))
+        spread = scale * self._policy.std * generator.standard_normal(len(action))
         physical = self._scaling.to_physical(np.clip(action + spread, -1.0, 1.0))
-        return np.clip(physical, self._low, self._high)
+        return np.clip(physical, low, high)

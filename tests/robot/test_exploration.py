@@ -62,6 +62,15 @@ def test_it_keeps_to_the_limit_for_exploration_which_the_mean_may_leave():
     assert np.array_equal(draw(scale=0.0, limit=limit)[0], PHYSICAL)
 
 
+def test_how_far_it_goes_may_change_on_the_way_and_the_draws_go_on():
+    explorer, limit = Explorer(POLICY, INTERFACE, 0.0, seed=3), Limit((-0.05, -1.5), (0.04, 0.2))
+    assert np.array_equal(explorer.act(None), PHYSICAL)
+    explorer.bound(5.0, limit)
+    assert np.array_equal([explorer.act(None)], draw(scale=5.0, limit=limit, seed=3))
+    explorer.bound(1.0, None)
+    assert np.array_equal([explorer.act(None)], draw(seed=3, draws=1))
+
+
 def test_draws_are_a_function_of_the_seed_and_their_number():
     whole = draw(6, seed=3)
     assert np.array_equal(whole, draw(6, seed=3))

@@ -39,10 +39,14 @@ class Interventions:
     def __init__(self, node, interface: RobotInterface, timeout: float, now_ns):
         """Subscribe; `timeout` [s], `now_ns()` is the control loop's time."""
         self._node, self._streams, self._now_ns = node, interface.action, now_ns
-        self._timeout_ns = round(timeout * 1e9)
+        self.set_timeout(timeout)
         self._lock = threading.Lock()
         self._newest = [None] * len(self._streams)      # (received [ns], vector)
         self._subscriptions = []
+
+    def set_timeout(self, timeout: float) -> None:
+        """Let a command count for `timeout` [s], also one that has come; from any thread."""
+        self._timeout_ns = round(timeout * 1e9)
 
     def subscribe(self, on_command, on_not_finite, on_fault) -> None:
         """

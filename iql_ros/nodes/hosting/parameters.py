@@ -15,12 +15,17 @@
 """The parameters of every node of this package: one table a node, declared and read here."""
 
 import dataclasses
+import reprlib
 import types
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import (
+    FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
 import rclpy
 
-from iql_ros.files import InputError
+from iql_ros.files import InputError, unknown_name
+
+AT_START = 'is read at the start: start the node again with another value'
+ON_CONFIGURE = 'is read on configure: deactivate, clean up, set it and configure again'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,42 +37,105 @@ class Parameter:
     description: str
     range: tuple | None = None           # inclusive (lowest, highest)
     choices: tuple[str, ...] = ()
+    counts: str = ''                     # from when on, set while running; empty: it cannot be
+    fixed: str = ''                      # why else; empty: its node's reason
 
 
-def declare(node, table: tuple[Parameter, ...]) -> None:
-    """Declare the parameters of a table, with descriptions and ranges."""
-    for row in table:
-        descriptor = ParameterDescriptor(description=row.description, read_only=True)
-        if row.choices:
-            descriptor.additional_constraints = f"one of: {', '.join(row.choices)}"
+class GuardedParameters:
+    """
+    Mixed into a Node: what cannot be set is refused in a line that says why.
+
+    rclpy looks at type, range and read_only before it asks any callback, and its words name
+    neither the parameter nor a way out; so this looks first.
+    """
+
+    why_fixed = AT_START    # where the table says nothing else
+
+    def declare_table(self, table: tuple[Parameter, ...]) -> None:
+        """
+        Declare the parameters of a table, with descriptions and ranges.
+
+        Raises:
+            InputError: for a value from outside that cannot be one.
+
+        """
+        self._table = {row.name: row for row in table}
+        for row in table:
+            try:
+                self.declare_parameter(row.name, row.default, self._descriptor(row))
+            except (rclpy.exceptions.ParameterException,
+                    rclpy.exceptions.InvalidParameterTypeException) as error:
+                raise InputError(f"parameter '{row.name}': {error}") from None
+
+    def _descriptor(self, row: Parameter) -> ParameterDescriptor:
+        notes = [f"one of: {', '.join(row.choices)}"] if row.choices else []
+        notes.append(f'may be set while running, counts {row.counts}' if row.counts
+                     else row.fixed or self.why_fixed)
+        found = ParameterDescriptor(
+            description=row.description, read_only=not self.may_set(row),
+            additional_constraints='; '.join(notes))
         if row.range and isinstance(row.default, float):
-            descriptor.floating_point_range = [FloatingPointRange(
+            found.floating_point_range = [FloatingPointRange(
                 from_value=float(row.range[0]), to_value=float(row.range[1]))]
         elif row.range:
-            descriptor.integer_range = [IntegerRange(
+            found.integer_range = [IntegerRange(
                 from_value=row.range[0], to_value=row.range[1], step=1)]
+        return found
+
+    def may_set(self, row: Parameter) -> bool:
+        """Say whether a parameter may be set now."""
+        return bool(row.counts)
+
+    def settings(self) -> types.SimpleNamespace:
+        """
+        Return the values of the table's parameters by name.
+
+        Raises:
+            InputError: for a value that is none of the choices, or none at all.
+
+        """
         try:
-            node.declare_parameter(row.name, row.default, descriptor)
-        except rclpy.exceptions.ParameterException as error:
-            raise InputError(f"parameter '{row.name}': {error}") from None
-        except rclpy.exceptions.InvalidParameterTypeException as error:
-            raise InputError(f"parameter '{row.name}': {error}") from None
+            found = {name: self.get_parameter(name).value for name in self._table}
+        except rclpy.exceptions.ParameterUninitializedException as error:  # [] is of no type
+            raise InputError(f'parameter without a value: {error}') from None
+        for name, row in self._table.items():
+            _check_choices(row, found[name])
+        return types.SimpleNamespace(**found)
+
+    def set_parameters_atomically(self, parameter_list):
+        """Set all of these or, with the reason, none; what rclpy's services call."""
+        try:
+            for given in parameter_list:
+                self._check(given)
+        except InputError as error:
+            return refusal(error)
+        return super().set_parameters_atomically(parameter_list)
+
+    def _check(self, given) -> None:
+        if not self.has_parameter(given.name):
+            raise unknown_name('parameter', given.name, self._table)
+        row = self._table.get(given.name)
+        if row is None:  # rclpy's own, such as use_sim_time
+            raise InputError(f"parameter '{given.name}' {AT_START}")
+        if not self.may_set(row):
+            raise InputError(f"parameter '{row.name}' {row.fixed or self.why_fixed}")
+        expected = type(given).Type.from_parameter_value(row.default)
+        if given.type_ != expected:
+            raise InputError(f"parameter '{row.name}': got {reprlib.repr(given.value)} "
+                             f'({given.type_.name.lower()}); expected type '
+                             f'{expected.name.lower()}')
+        if row.range and not row.range[0] <= given.value <= row.range[1]:
+            raise InputError(f"parameter '{row.name}': got {given.value}; allowed: "
+                             f'{row.range[0]} to {row.range[1]}')
+        _check_choices(row, given.value)
 
 
-def values(node, table: tuple[Parameter, ...]) -> types.SimpleNamespace:
-    """
-    Return the values of a table's parameters by name.
+def _check_choices(row: Parameter, value) -> None:
+    if row.choices and value not in row.choices:
+        raise InputError(f"parameter '{row.name}': got {reprlib.repr(value)}; allowed: "
+                         f"{', '.join(row.choices)}")
 
-    Raises:
-        InputError: for a value that is none of the choices, or none at all.
 
-    """
-    try:
-        found = {row.name: node.get_parameter(row.name).value for row in table}
-    except rclpy.exceptions.ParameterUninitializedException as error:  # [] is of no type
-        raise InputError(f'parameter without a value: {error}') from None
-    for row in table:
-        if row.choices and found[row.name] not in row.choices:
-            raise InputError(f"parameter '{row.name}': got '{found[row.name]}'; allowed: "
-                             f"{', '.join(row.choices)}")
-    return types.SimpleNamespace(**found)
+def refusal(error: InputError) -> SetParametersResult:
+    """Return what tells whoever sets parameters why they are not."""
+    return SetParametersResult(successful=False, reason=' '.join(str(error).split()))

@@ -31,6 +31,7 @@ from iql_ros.robot.streams import TOPIC_NAME
 from iql_ros.robot.task import Task
 from iql_ros.runs.policy import load_policy, Policy
 
+_OURS = ('exploration_scale', 'exploration_limit', 'weights_at')
 _FIRST_WEIGHTS = 'its first weights'
 _LOOK = 0.1             # [s] how late a request to stop may be seen while waiting
 _NUMPY_SEED = 2**63     # a seed below this fits any integer
@@ -58,9 +59,7 @@ class LearningLink:
         if not settings.lockstep:  # a node that is started again must not try the same again
             mixed = np.random.SeedSequence([settings.seed, session])
             seed = int(mixed.generate_state(1, np.uint64)[0] % _NUMPY_SEED)
-        limit = _limit(settings.exploration_limit, interface)
-        scale = settings.exploration_scale if settings.learner else 0.0
-        self._explorer = Explorer(policy, interface, scale, limit, seed)
+        self._explorer = Explorer(policy, interface, *_bounds(settings, interface), seed)
         if settings.learner and not TOPIC_NAME.fullmatch(settings.learner):
             raise InputError(f"parameter 'learner': got '{settings.learner}'; expected a node's "
                              'name like finetune_node or /learner')
@@ -83,6 +82,25 @@ class LearningLink:
             self._receiver = WeightsReceiver(self._node, settings.learner, self._policy,
                                              self._interface, self._changed,
                                              self._sender.follow)
+
+    def check(self, names, settings) -> None:
+        """
+        Look at settings of which those names are to change while it runs.
+
+        Raises:
+            InputError: for what does not fit the robot, or would do nothing.
+
+        """
+        for name in names:
+            if name in _OURS and not settings.learner:
+                raise InputError(f"parameter '{name}': got {getattr(settings, name)!r}; nothing "
+                                 "is explored, as nobody learns ('learner' is empty)")
+        _bounds(settings, self._interface)
+
+    def change(self, settings) -> None:
+        """Take settings that `check` found fit, from any thread: they count from the next tick."""
+        self._settings = settings
+        self._explorer.bound(*_bounds(settings, self._interface))
 
     def act(self, observation) -> np.ndarray:
         """Return the action (action_dim,) to try, physical units."""
@@ -231,11 +249,19 @@ def refuse_learning(settings) -> None:
                          'no policy that could learn')
 
 
+def _bounds(settings, interface: RobotInterface) -> tuple[float, Limit | None]:
+    """Return scale and limit of what is explored: nothing without a learner."""
+    scale = settings.exploration_scale if settings.learner else 0.0
+    return scale, _limit(settings.exploration_limit, interface)
+
+
 def _limit(text: str, interface: RobotInterface) -> Limit | None:
     """Return what exploration may use, within the robot's low and high."""
     if not text:
         return None
     where = "parameter 'exploration_limit'"
+    if '&' in text:  # few anchors can name more numbers than memory holds
+        raise InputError(f'{where}: got an anchor (&); expected {{low: [...], high: [...]}}')
     limit, scaling = from_mapping(Limit, parse_yaml(text, where), where), interface.action_scaling
     for name, values in (('low', limit.low), ('high', limit.high)):
         check_vector(values, interface.action_dim, f'{where}: {name}')

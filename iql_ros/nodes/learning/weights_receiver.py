@@ -96,6 +96,7 @@ class WeightsReceiver:
                 self._refuse(str(error))
                 return
             self.in_use = weights.version
+            self._node.get_logger().debug(f'weights version {weights.version} act')
 
     def destroy(self) -> None:
         """Leave the host node as it was."""
