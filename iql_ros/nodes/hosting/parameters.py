@@ -56,7 +56,7 @@ class GuardedParameters:
         Declare the parameters of a table, with descriptions and ranges.
 
         Raises:
-            InputError: for a value from outside that cannot be one.
+            InputError: for a value given from outside that does not fit.
 
         """
         self._table = {row.name: row for row in table}
