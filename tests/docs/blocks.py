@@ -15,7 +15,7 @@
 """
 The blocks of a page of documentation: its commands, the files it shows, what marks say of them.
 
-A mark stands directly above its block, in a comment that neither GitHub nor the site shows:
+A mark stands above its block, in a comment that neither GitHub nor the site shows:
 
     <!-- not run: needs ROS 2 -->    commands that no script can run, and why
     <!-- slow: a minute -->          commands that take longer than 30 s
@@ -84,14 +84,17 @@ def read_page(path: Path, text: str | None = None) -> Page:
             nested.append(fence['fence'])
         elif fence:
             end = _end(lines, number, fence['fence'])
+            if end == len(lines):
+                page.faults.append(f'{number + 1}: the block has no end')
             _take_block(page, number + 1, _language(fence), [
                 text.removeprefix(fence['indent']) for text in lines[number + 1:end]], marks)
             marks, number = {}, end
         else:
             _check_indent(page, lines, number)
-        if marks:
+        if marks and lines[number].strip():
             page.faults.append(f'{number + 1}: the mark above this line stands above no block')
-        marks, number = {}, number + 1
+            marks = {}
+        number += 1
     return page
 
 

@@ -82,20 +82,21 @@ def test_a_page_is_read_as_its_commands_marks_and_files():
     ('```bash\niql-ros train\n```\n', '1: a block of bash; write ```console'),
     ('```\n$ iql-ros train\n```\n', '1: commands in a block of no language; write ```console'),
     ('```console\niql-ros train\n```\n', "1: no command begins with '$ '"),
-    ('<!-- slow -->\n\n```console\n$ a\n```\n',
-     '2: the mark above this line stands above no block'),
+    ('<!-- slow -->\n\nThen\n```console\n$ a\n```\n',
+     '3: the mark above this line stands above no block'),
     ('<!-- not run -->\n```console\n$ a\n```\n',
      "1: mark 'not run' says nothing; expected a reason or a name"),
     ('<!-- slow -->\n<!-- not run: b -->\n```console\n$ a\n```\n',
      '3: both slow and not run'),
     ('<!-- slow -->\n```yaml\na: 1\n```\n', '2: a mark above a block without commands'),
+    ('Do\n```console\n$ a\n', '2: the block has no end'),
     ('````{note}\n```sh\na\n```\n````\n', '2: a block of sh; write ```console')])
 def test_what_would_be_passed_over_is_a_fault(text, fault):
     assert fault in read(text).faults
 
 
 def test_the_marks_of_myst_and_its_code_blocks_are_read_too():
-    page = read('% not run: a robot\n```{code-block} console\n$ a\n```\n')
+    page = read('% not run: a robot\n\n```{code-block} console\n$ a\n```\n')
     assert page.faults == [] and page.blocks[0].not_run == 'a robot'
 
 
