@@ -54,7 +54,8 @@ class Block:
 
     def __str__(self):
         """Return the first command, on one line."""
-        return ' '.join(self.commands[0][1].split()) if self.commands else self.file
+        text = self.commands[0][1].replace('\\\n', ' ') if self.commands else self.file
+        return ' '.join(text.split())
 
 
 @dataclasses.dataclass
