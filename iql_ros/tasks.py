@@ -31,6 +31,13 @@ FIRST_NAMES = {'iql_ros.tasks:docked': 'iql_ros.task:docked',
 _DOCK_RADIUS = 0.10  # [m]
 
 
+def with_new_names(text: str | None) -> str | None:
+    """Return the text of a robot's YAML with the names of today for the first ones."""
+    for name, first in FIRST_NAMES.items():
+        text = text and text.replace(first, name)
+    return text
+
+
 def docked(observation, action, next_observation) -> bool:
     """Say whether the robot stands on the plate; x and y [m] in the dock's frame come first."""
     return math.hypot(next_observation[0], next_observation[1]) <= _DOCK_RADIUS

@@ -26,6 +26,7 @@ from iql_ros.data.minari_writer import check_new_id, source_files, write_minari
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import RobotInterface
+from iql_ros.tasks import with_new_names
 
 
 def convert_bags(sources, dataset_id: str, interface: RobotInterface,
@@ -125,7 +126,9 @@ def bag_dataset(bag, interface: RobotInterface) -> str:
         convert_bags([bag], dataset_id, interface)
         return dataset_id
     made = read_minari(dataset_id).metadata.get('iql_ros', {})
-    if (made.get('sources'), made.get('robot_config')) != (source_files([bag]), interface.text):
+    theirs, ours = ((sources, with_new_names(text)) for sources, text in (
+        (made.get('sources'), made.get('robot_config')), (source_files([bag]), interface.text)))
+    if theirs != ours:
         raise InputError(f"dataset id '{dataset_id}' was made from another recording or robot "
                          f"config than '{bag}'; convert it by hand: iql-ros convert {bag} "
                          '--dataset ID --robot-config YAML')

@@ -31,6 +31,7 @@ from iql_ros.runs.checkpoint import load_agent, read_header, save_checkpoint
 from iql_ros.runs.evaluate import Evaluator
 from iql_ros.runs.metrics_log import MetricsLog, Progress
 from iql_ros.runs.run_directory import RunDirectory
+from iql_ros.tasks import with_new_names
 
 _BLOCK = 50  # updates between two looks at what time it is: some tenths of a second
 _EVALUATION = ('return_mean', 'return_std', 'length_mean', 'success_rate')
@@ -156,7 +157,8 @@ def _resumed(run: RunDirectory, facts: dict, device: str) -> IQLAgent | None:
     for key, theirs, ours in (
             ('dataset fingerprint', header['dataset']['fingerprint'],
              facts['dataset']['fingerprint']),
-            ('robot_config', header['robot_config'], facts['robot_config'])):
+            ('robot_config', *map(with_new_names,
+                                  (header['robot_config'], facts['robot_config'])))):
         if theirs != ours:
             raise InputError(f"run '{run.name}': {key} is not that of {path}; a run is resumed "
                              'with its own data and robot')

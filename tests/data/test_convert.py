@@ -21,6 +21,7 @@ from iql_ros.data.convert import bag_dataset, convert_bags
 from iql_ros.data.datasets import load_dataset
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import InputError
+from iql_ros.robot.robot_interface import parse_robot_interface
 from tests.data.test_rosbag import drive, pose, TOY, write_bag
 
 
@@ -60,6 +61,13 @@ def test_a_bag_is_converted_once_and_another_one_is_not_taken_for_it(tmp_path):
     other = write_bag(tmp_path / 'other' / 'drive', drive(10, [3.0, 2.5, 1.0]))
     with pytest.raises(InputError, match='made from another recording'):
         bag_dataset(other, TOY)
+
+
+def test_a_dataset_made_under_the_first_names_of_its_functions_is_that_of_today(tmp_path):
+    bag = write_bag(tmp_path / 'drive', drive(10, [3.0, 2.0, 1.0]))
+    before = parse_robot_interface(TOY.text.replace('iql_ros.tasks:', 'iql_ros.task:'), 'before')
+    assert bag_dataset(bag, before) == bag_dataset(bag, TOY)
+    assert load_dataset('toy/drive-v0').robot_config == before.text != TOY.text
 
 
 @pytest.mark.parametrize('environment, message', [

@@ -160,6 +160,15 @@ def test_a_resume_with_other_data_or_another_robot_is_refused():
         train(settings(), CONFIG, robot_config=pendulum_robot(), resume=True)
 
 
+def test_a_run_begun_under_the_first_name_of_a_function_is_resumed_under_the_new_one():
+    text = pendulum_robot()
+    before = text.replace('iql_ros.tasks:', 'iql_ros.task:')
+    assert before != text
+    train(settings(), CONFIG, robot_config=before, should_stop=stop_after(1))
+    folder = train(settings(), CONFIG, robot_config=text, resume=True)
+    assert load_agent(folder / 'latest').step == 60
+
+
 def test_nothing_to_resume_is_said():
     with pytest.raises(InputError, match="run 'run': .* does not exist, so there is nothing"):
         train(settings(), CONFIG, resume=True)
