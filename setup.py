@@ -30,10 +30,11 @@ EXTRAS = {
     # ROS 2 Jazzy from PyPI (x86-64); a machine with ROS installed must not have these as well
     'wheels': ['ros-jazzy-rclpy', 'ros-jazzy-rmw-fastrtps-cpp', 'ros-jazzy-common-interfaces'],
     'docs': ['sphinx>=8', 'myst-parser>=4', 'sphinx-rtd-theme>=3', 'sphinx-mathjax-offline'],
+    # an extra of this name that holds pytest is what `colcon test` asks for
+    'test': ['pytest>=8', 'hypothesis>=6.100', 'gymnasium-robotics>=1.3'],
     'dev': [
-        'pytest>=8', 'hypothesis>=6.100', 'flake8>=7', 'flake8-docstrings',
-        'flake8-import-order', 'flake8-quotes', 'colcon-common-extensions',
-        'gymnasium-robotics>=1.3',
+        'flake8>=7', 'flake8-docstrings', 'flake8-import-order', 'flake8-quotes', 'vermin>=1.9',
+        'colcon-common-extensions',
     ],
 }
 EXTRAS['all'] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
@@ -58,7 +59,7 @@ setup(
     license='Apache-2.0',
     maintainer='iql_ros maintainers',
     maintainer_email='iql-ros@example.com',
-    python_requires='>=3.11',
+    python_requires='>=3.10',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),

@@ -56,11 +56,18 @@ def source_files(paths) -> list[dict]:
     for path in (Path(path).resolve() for path in paths):
         for file in sorted(path.rglob('*')) if path.is_dir() else [path]:
             if file.is_file():
-                with open(file, 'rb') as content:
-                    digest = hashlib.file_digest(content, 'sha256').hexdigest()
                 name = file.relative_to(path.parent).as_posix()
-                sources.append({'file': name, 'sha256': digest})
+                sources.append({'file': name, 'sha256': _sha256(file)})
     return sources
+
+
+def _sha256(file: Path) -> str:
+    """Return what hashlib.file_digest gives, which is there from Python 3.11 on."""
+    digest = hashlib.sha256()
+    with open(file, 'rb') as content:
+        while block := content.read(2 ** 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_minari(dataset_id: str, episodes: list[Episode], *, action_low, action_high,
