@@ -237,7 +237,7 @@ def run_process(arguments, folder):
 
 def measure(bag, robot_config, folder, rounds):
     """Return what both sides take, a mapping a round."""
-    files = [path for path in Path(bag).rglob('*')] if Path(bag).is_dir() else [Path(bag)]
+    files = list(Path(bag).rglob('*')) if Path(bag).is_dir() else [Path(bag)]
     for file in files:  # into the system's cache
         with open(file, 'rb') as content:
             while content.read(2 ** 24):

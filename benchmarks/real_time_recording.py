@@ -54,6 +54,8 @@ class Log:
         log = self
 
         class Logged(PolicyNode):
+            """Keeps the transitions."""
+
             def on_transition(self, transition):
                 super().on_transition(transition)
                 log.transitions.append(transition)

@@ -76,6 +76,8 @@ def _run_real(monkeypatch, path: Path, recording: Recording, given: dict) -> Non
     import launch_ros.actions
 
     class RecordedNode(launch_ros.actions.Node):
+        """Keeps what it was made from, and starts nothing."""
+
         def __init__(self, **keywords):
             super().__init__(**keywords)
             self.keywords = keywords

@@ -90,6 +90,13 @@ def test_the_base_install_is_four_packages_and_all_holds_every_extra(setup):
     assert everything == {requirement for extra in extras.values() for requirement in extra}
 
 
+def test_colcon_sees_that_pytest_runs_the_tests(setup):
+    colcon = pytest.importorskip('colcon_core.task.python.test')
+    assert colcon.has_test_dependency(setup, 'pytest')
+    del setup['extras_require']['test']
+    assert not colcon.has_test_dependency(setup, 'pytest')
+
+
 def test_every_dependency_is_pinned_once(setup):
     lines = [line for line in (ROOT / 'constraints.txt').read_text().splitlines()
              if line and not line.startswith('#')]

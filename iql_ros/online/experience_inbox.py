@@ -47,7 +47,7 @@ class ExperienceInbox:
 
     def sessions(self) -> dict[str, int]:
         """Return the newest session of every robot."""
-        return {robot: session for robot, session in self._next}  # a later one is newer
+        return dict(self._next.keys())  # a later one is newer
 
     def add(self, experience: Experience):
         """

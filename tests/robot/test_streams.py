@@ -30,7 +30,7 @@ def stamp():
 
 def make_message(type_name):
     """Return a hand-written message; no ROS is needed to test the mapping."""
-    vector = dict(x=0.0, y=0.0, z=0.0)
+    vector = {'x': 0.0, 'y': 0.0, 'z': 0.0}
     return {
         'geometry_msgs/msg/TwistStamped': lambda: SimpleNamespace(
             header=stamp(), twist=SimpleNamespace(linear=SimpleNamespace(**vector),
