@@ -6,6 +6,7 @@
 #   make lint     flake8 in the ament style
 #   make docs     the documentation as a site in build/docs; a warning is an error
 #   make build    colcon build, run by the Python of .venv
+#   make colcon-test   the same and colcon test, the linters among the tests (PYTEST_ARGS too)
 #   make venv     .venv alone
 #   make clean    delete build, install, log and caches; .venv and runs stay
 #
@@ -26,7 +27,7 @@ UNFINISHED := $(VENV)/.unfinished
 unexport PYTHONPATH
 unexport AMENT_PREFIX_PATH
 
-.PHONY: demo smoke test lint docs build venv clean
+.PHONY: demo smoke test lint docs build colcon-test venv clean
 
 demo: venv
 	$(BIN)/iql-ros demo
@@ -45,6 +46,10 @@ docs: venv
 
 build: venv
 	$(BIN)/python -m colcon build --event-handlers console_direct+
+
+colcon-test: build
+	$(BIN)/python -m colcon test $(if $(PYTEST_ARGS),--pytest-args $(PYTEST_ARGS))
+	$(BIN)/python -m colcon test-result --verbose
 
 venv: $(VENV)/.installed
 
