@@ -37,7 +37,8 @@ def complaints(files, folder):
 
 
 def test_every_file_is_clean(tmp_path):
-    assert complaints(python_files(), tmp_path) == []
+    found = complaints(python_files(), tmp_path)
+    assert not found, '\n'.join(found)
 
 
 def test_order_quotes_docstrings_and_names_are_looked_at(tmp_path):

@@ -56,7 +56,7 @@ def test_the_licence_file_that_it_names_is_there():
 
 
 @pytest.mark.parametrize('good, bad', [
-    ('</package>', ''), ('<version>0.1.0', '<version>0.1'), ('exec_depend>', 'run_depend>'),
+    ('</package>', ''), ('<version>', '<version>v'), ('exec_depend>', 'run_depend>'),
     ('email="iql-ros@example.com"', ''), ('<name>iql_ros', '<name>IQL ROS'),
 ])
 def test_a_wrong_one_would_be_seen(good, bad):

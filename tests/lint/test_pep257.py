@@ -33,7 +33,8 @@ def complaints(files):
 
 
 def test_every_docstring_is_as_it_should_be():
-    assert complaints(python_files()) == []
+    found = complaints(python_files())
+    assert not found, '\n'.join(found)
 
 
 @pytest.mark.parametrize('docstring, code', [
