@@ -42,7 +42,7 @@ class RobotInterface:
     settle: float
     observation: tuple[Observation, ...]   # what the policy sees, at least one stream
     action: tuple[Action, ...]             # what the policy commands, at least one stream
-    task: dict                             # reward, ends and reset; read by task.py
+    task: dict                             # reward, ends and reset
     text: str                              # the YAML that it was read from; no key of it
 
     @property

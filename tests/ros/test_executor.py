@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for executor.py."""
+"""Tests for nodes/hosting/executor.py."""
 
 import threading
 

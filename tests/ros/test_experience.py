@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/experience_sender.py and nodes/learning_link.py against a learner of ours."""
+"""Tests for learning/experience_sender.py and learning_link.py against a learner of ours."""
 
 import threading
 

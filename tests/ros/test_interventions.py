@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/interventions.py and what the control loop makes of an operator."""
+"""Tests for nodes/control/interventions.py and what the control loop makes of an operator."""
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/lockstep.py."""
+"""Tests for nodes/control/lockstep.py."""
 
 from iql_ros.nodes.control.lockstep import StepAssembler
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for message_waiter.py."""
+"""Tests for nodes/hosting/message_waiter.py."""
 
 import threading
 import time

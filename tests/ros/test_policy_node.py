@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/policy_node.py and nodes/control_loop.py over real topics."""
+"""Tests for nodes/policy_node.py and nodes/control/control_loop.py over real topics."""
 
 import threading
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/recorder.py: whole bags or none, and nobody waits for them."""
+"""Tests for nodes/control/recorder.py: whole bags or none, and nobody waits for them."""
 
 import os
 import resource

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/reset_client.py."""
+"""Tests for nodes/control/reset_client.py."""
 
 import threading
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/weights_receiver.py against a learner of ours."""
+"""Tests for nodes/learning/weights_receiver.py against a learner of ours."""
 
 import numpy as np
 import pytest
