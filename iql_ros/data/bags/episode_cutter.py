@@ -19,12 +19,12 @@ import collections
 import numpy as np
 
 from iql_ros.data.bags.files import Allowed
+from iql_ros.data.bags.robot_streams import ACTION, OBSERVATION, REWARD, TERMINATED
+from iql_ros.data.bags.statistics import Decimated
 from iql_ros.robot.robot_interface import ObservationBuffer, RobotInterface
 from iql_ros.robot.task import Task
 from iql_ros.robot.transitions import Episode, make_episode, TransitionBuilder
 
-OBSERVATION, ACTION, REWARD, TERMINATED, EVENT = (
-    'observation', 'action', 'reward', 'terminated', 'event')
 _ENDS = ('end', 'trip', 'success', 'failure')
 _CONTROL = {'intervention_start': True, 'intervention_end': False}  # an operator has it
 _SECOND = 1_000_000_000  # [ns]
@@ -38,28 +38,15 @@ class EpisodeCutter:
     Where the bag marks starts, what lies outside of them is left out.
     """
 
-    def __init__(self, interface: RobotInterface, task: Task, decode, allowed: Allowed,
-                 on_ages=None):
-        """
-        Start before the first sample.
-
-        Args:
-            interface: Of the robot.
-            task: Of the robot.
-            decode: Makes the vector of an observation sample, see ObservationBuffer.
-            allowed: What a person allowed by name.
-            on_ages: Called with the age [ns] of every stream at a tick that is used.
-
-        """
+    def __init__(self, interface: RobotInterface, task: Task, allowed: Allowed):
+        """Start before the first sample of a bag."""
         self._interface, self._task, self._allowed = interface, task, allowed
-        self._on_ages = on_ages or (lambda ages: None)
-        self._buffer = ObservationBuffer(interface, decode)
-        self._builder = TransitionBuilder(interface, task)
         self._transitions, self._marked = [], False
         self.episodes: list[Episode] = []
         self.ends: list[dict] = []           # of every episode: start [s], steps, return, ended
         self.dropped = collections.Counter()
         self.ticks, self.notes = 0, []
+        self.ages = [Decimated() for _ in interface.observation]  # [ns] at the ticks of episodes
         self._begin()
 
     def cut(self, samples) -> list[Episode]:
@@ -86,9 +73,10 @@ class EpisodeCutter:
         return self.episodes
 
     def _begin(self) -> None:
-        self._buffer.clear()
-        self._builder.clear()
+        """Be ready for the first sample of a clock."""
         self._inside, self._events, self._why = not self._marked, [], ''
+        self._buffer = ObservationBuffer(self._interface, _vector)
+        self._builder = TransitionBuilder(self._interface, self._task)
 
     def _end(self, tick_ns: int, last_ns: int, reason: str) -> None:
         """
@@ -177,7 +165,8 @@ class EpisodeCutter:
             self._refuse_value('observation', name, tick_ns)
             return None
         if self._inside:
-            self._on_ages(self._buffer.ages)
+            for kept, age in zip(self.ages, self._buffer.ages):
+                kept.add(age)
         return observation
 
     def _refuse_value(self, what: str, name: str, tick_ns: int) -> None:
@@ -223,3 +212,8 @@ class EpisodeCutter:
                           'return': float(episode.rewards.sum()), 'ended': reason})
         self.episodes.append(episode)
         self._transitions = []
+
+
+def _vector(index: int, value) -> np.ndarray:
+    """Return the vector of an observation, which may have waited for a tick to ask for it."""
+    return value if isinstance(value, np.ndarray) else value()

@@ -23,6 +23,7 @@ from iql_ros.files import InputError, read_text, unknown_name
 
 _COLUMNS = ['bag', 'start', 'end', 'outcome']
 _OUTCOMES = ('success', 'failure', 'end')
+_SECOND = 1_000_000_000  # [ns]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +90,19 @@ def _label(row: list[str], where: str) -> Label:
     return Label(start, end, outcome)
 
 
-def label_events(labels: list[Label]) -> list[tuple[int, str]]:
-    """Return (time after the bag's start [ns], event) in order of time."""
-    events = []
+def label_events(labels: list[Label], bag, start_ns: int, end_ns: int) -> list[tuple[int, str]]:
+    """
+    Return (receive time [ns], event) of a bag's labels, in order of time.
+
+    Raises:
+        InputError: for a label that ends after the bag, received from start_ns to end_ns.
+
+    """
+    events, seconds = [], (end_ns - start_ns) / _SECOND
     for label in labels:
-        events += [(round(label.start * 1e9), 'start'), (round(label.end * 1e9), label.outcome)]
+        if label.end > seconds:
+            raise InputError(f"bag '{bag}' lasts {seconds:.3f} s; a label says that an episode "
+                             f'ends at {label.end:g} s')
+        events += [(start_ns + round(label.start * _SECOND), 'start'),
+                   (start_ns + round(label.end * _SECOND), label.outcome)]
     return events

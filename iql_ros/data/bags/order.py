@@ -19,7 +19,6 @@ import typing
 
 _SECOND = 1_000_000_000      # [ns]
 _WAIT_NS = 5 * _SECOND       # a sample is held this long for one with an earlier stamp
-_JUMP_NS = _SECOND           # a stream whose stamps go back by more has a new clock
 
 
 class Sample(typing.NamedTuple):
@@ -30,12 +29,7 @@ class Sample(typing.NamedTuple):
     received_ns: int
     kind: str
     index: int               # of the stream, among those of its kind
-    value: object            # decoded, or still serialised
-
-
-def jumped_back(stamp_ns: int, previous_ns: int) -> bool:
-    """Say whether a stream's clock was set back between two of its messages."""
-    return previous_ns - stamp_ns > _JUMP_NS
+    value: object            # decoded, or a function that decodes it
 
 
 def in_order(samples):

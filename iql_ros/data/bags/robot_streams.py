@@ -17,41 +17,29 @@
 import dataclasses
 import typing
 
-import numpy as np
-
-from iql_ros.data.bags.episode_cutter import ACTION, EVENT, OBSERVATION, REWARD, TERMINATED
-from iql_ros.data.bags.files import Allowed
 from iql_ros.data.bags.reader import Bag
-from iql_ros.data.bags.statistics import Decimated, StreamStatistics
 from iql_ros.files import InputError, unknown_name
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
 
+OBSERVATION, ACTION, REWARD, TERMINATED, EVENT = (
+    'observation', 'action', 'reward', 'terminated', 'event')
 _EVENT_TYPE = 'std_msgs/msg/Header'
-_CLOCKS_AGREE = 1.0          # [s] within which header clocks, and receive time, must agree
-_SECOND = 1_000_000_000
 
 
-@dataclasses.dataclass
-class Source:
-    """One stream of the robot, found in a bag."""
+@dataclasses.dataclass(frozen=True)
+class RobotStream:
+    """One stream of a robot, found in a bag."""
 
-    kind: str
-    index: int                           # of the stream, among those of its kind
+    kind: str                            # OBSERVATION or another of the five
+    index: int                           # among those of its kind
     topic: str                           # in the bag
     type: str
     read: typing.Callable                # message -> value
     deserialize: typing.Callable         # data -> message
     stamp_of: typing.Callable | None     # data -> header stamp [ns]
     by_header: bool                      # the header's stamp places the message in time
-    statistics: StreamStatistics
-    ages: Decimated                      # [ns] at the ticks
-    max_age: float | None = None         # [s]
-    last_ns: int = 0                     # stamp of the message before
-    lazy: bool = False                   # deserialised only when a tick asks; not the first one
-
-    def __post_init__(self):
-        self.traced = self.kind in (OBSERVATION, ACTION)  # for what an action brings about
+    max_age: float | None                # [s]
 
     def decode(self, data):
         """Return the value of a serialised message."""
@@ -87,8 +75,8 @@ def _wanted(interface: RobotInterface, task: Task) -> list[_Wanted]:
     return found
 
 
-def find_sources(bag: Bag, interface: RobotInterface, task: Task,
-                 namespace: str | None) -> list[Source]:
+def find_streams(bag: Bag, interface: RobotInterface, task: Task,
+                 namespace: str | None) -> list[RobotStream]:
     """
     Return the streams of a robot in a bag; where `executed` was recorded, that is the action.
 
@@ -99,7 +87,7 @@ def find_sources(bag: Bag, interface: RobotInterface, task: Task,
     """
     wanted = _wanted(interface, task)
     prefix = _find_namespace(bag, wanted, namespace)
-    sources = []
+    found = []
     for want in wanted:
         topic = resolve(prefix, want.topic)
         if want.executed and resolve(prefix, want.executed) in bag.topics:
@@ -110,11 +98,10 @@ def find_sources(bag: Bag, interface: RobotInterface, task: Task,
             raise InputError(f"bag '{bag.path}': topic '{topic}' is of type "
                              f'{bag.topics[topic].type}; the robot interface says {want.type}')
         stamp_of = bag.header_stamp(topic)
-        by_header = want.by_header and stamp_of is not None
-        sources.append(Source(
+        found.append(RobotStream(
             want.kind, want.index, topic, want.type, want.read, bag.deserializer(topic), stamp_of,
-            by_header, StreamStatistics(by_header), Decimated(), want.max_age))
-    return sources
+            want.by_header and stamp_of is not None, want.max_age))
+    return found
 
 
 def resolve(prefix: str, topic: str) -> str:
@@ -146,37 +133,3 @@ def _find_namespace(bag: Bag, wanted: list[_Wanted], namespace: str | None) -> s
         error = unknown_name('topic', resolve(prefix, missing[prefix][0]), sorted(bag.topics))
         raise InputError(f"bag '{bag.path}': {error}")
     return fitting[0]
-
-
-def check_clocks(bag: Bag, sources: list[Source], allowed: Allowed, whole: bool) -> None:
-    """
-    Refuse streams that cannot share one axis of time.
-
-    Args:
-        bag: The bag.
-        sources: Its streams, their statistics so far.
-        allowed: What a person allowed by name.
-        whole: Whether the bag was read to its end; before, only what is beyond doubt is refused.
-
-    Raises:
-        InputError: naming the topics and how far they are apart.
-
-    """
-    timed = [source for source in sources
-             if source.statistics.messages and source.kind in (OBSERVATION, ACTION)]
-    for source in timed:
-        if whole and source.by_header and source.statistics.summary()['constant']:
-            raise InputError(f"bag '{bag.path}': topic '{source.topic}': the header's stamp is "
-                             'the same in every message; say stamp: receive')
-    offsets = [(source.statistics.offset_ns or 0.0) / _SECOND if source.by_header else 0.0
-               for source in timed]
-    if len(offsets) < 2:
-        return
-    low, high = int(np.argmin(offsets)), int(np.argmax(offsets))
-    apart = offsets[high] - offsets[low]
-    if apart > (_CLOCKS_AGREE if whole else 60 * _CLOCKS_AGREE):
-        ways = {True: 'its header', False: 'its receive time'}
-        allowed.refuse('clocks', (
-            f"bag '{bag.path}': topic '{timed[low].topic}', by {ways[timed[low].by_header]}, runs "
-            f"{apart:,.1f} s ahead of topic '{timed[high].topic}', by "
-            f'{ways[timed[high].by_header]}; say stamp: receive, or header, for both'))

@@ -1,0 +1,185 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Messages of one bag -> samples of a robot's streams, in order of their stamps."""
+
+import collections
+import functools
+import itertools
+import typing
+
+from iql_ros.data.bags.action_delay import DelayTrace
+from iql_ros.data.bags.clocks import check_clocks, jumped_back, ticks_offset_ns
+from iql_ros.data.bags.labels import Label, label_events
+from iql_ros.data.bags.order import in_order, Sample
+from iql_ros.data.bags.reader import Bag, DamageError
+from iql_ros.data.bags.robot_streams import ACTION, EVENT, OBSERVATION, RobotStream
+from iql_ros.data.bags.statistics import StreamStatistics
+from iql_ros.files import InputError
+from iql_ros.robot.message_fields import MissingJointError
+from iql_ros.robot.robot_interface import RobotInterface
+
+_LOOK_EVERY = 16_384         # messages between two looks at the clocks
+_SECOND = 1_000_000_000      # [ns]
+
+
+class BagSamples:
+    """
+    The samples of a robot's streams in one bag, and what is counted of them on the way.
+
+    Where a person labelled the bag, the labels are its events, whatever it says itself.
+    """
+
+    def __init__(self, bag: Bag, interface: RobotInterface, streams: list[RobotStream],
+                 labels: list[Label], on_progress=None):
+        """
+        Read nothing yet.
+
+        Args:
+            bag: An open bag.
+            interface: Of the robot.
+            streams: Where the bag has the robot's streams.
+            labels: What a person says about the bag; none: the bag's own events count.
+            on_progress: Called with the bag's name, the messages read and those it declares.
+
+        Raises:
+            InputError: for a label beyond the end of the bag.
+
+        """
+        self._bag, self._on_progress = bag, on_progress or (lambda *progress: None)
+        self._numbers = itertools.count()
+        self.trace = DelayTrace(interface)
+        self.readings = [StreamReading(stream, bag, self.trace, self._numbers)
+                         for stream in streams if not (labels and stream.kind == EVENT)]
+        self._labels = collections.deque(
+            label_events(labels, bag.path, bag.start_ns, bag.end_ns) if labels else ())
+
+    def __iter__(self) -> typing.Iterator[Sample | None]:
+        """
+        Read the bag, once: yield its samples by their stamps, None where a clock was set back.
+
+        Raises:
+            InputError: as Bag.messages; for a message that does not fit the robot; for streams
+                without messages and clocks that disagree, at the latest at the end.
+
+        """
+        yield from in_order(self._as_received())
+        for reading in self.readings:
+            if not reading.statistics.messages and reading.stream.kind in (OBSERVATION, ACTION):
+                raise InputError(f"bag '{self._bag.path}': no message on topic "
+                                 f"'{reading.stream.topic}'")
+        check_clocks(self._bag, self.readings, whole=True)
+
+    def _as_received(self):
+        """Yield samples in order of receive time, None where a stream's clock was set back."""
+        by_topic = collections.defaultdict(list)
+        for reading in self.readings:
+            by_topic[reading.stream.topic].append(reading)
+        declared = sum(self._bag.topics[topic].declared for topic in by_topic)
+        for count, (topic, received_ns, data) in enumerate(self._bag.messages(by_topic)):
+            if count % _LOOK_EVERY == 0:
+                check_clocks(self._bag, self.readings, whole=False)
+                self._on_progress(self._bag.path.name, count, declared)
+            while self._labels and self._labels[0][0] <= received_ns:
+                yield self._next_label(received_ns)
+            for reading in by_topic[topic]:
+                sample = reading.take(received_ns, data)
+                if sample is not None:
+                    if reading.set_back(sample.stamp_ns):
+                        yield None
+                    yield sample
+        while self._labels:
+            yield self._next_label(self._bag.end_ns)
+
+    def _next_label(self, received_ns: int) -> Sample:
+        """Return the next label as an event on the clock of the ticks."""
+        time_ns, event = self._labels.popleft()
+        return Sample(time_ns - ticks_offset_ns(self.readings), next(self._numbers), received_ns,
+                      EVENT, 0, event)
+
+
+class StreamReading:
+    """One stream of a robot while its bag is read: its samples, its clock and its statistics."""
+
+    def __init__(self, stream: RobotStream, bag: Bag, trace: DelayTrace, numbers):
+        """Start before the first message; `numbers` counts the samples of all streams."""
+        self.stream, self.statistics = stream, StreamStatistics(stream.by_header)
+        self._bag, self._trace, self._numbers = bag, trace, numbers
+        self._traced = stream.kind in (OBSERVATION, ACTION)  # for what an action brings about
+        # a message that may be left out must be looked at before it is counted as a sample
+        self._may_wait = stream.kind == OBSERVATION and not (
+            'damaged' in bag.allowed or 'partial-joints' in bag.allowed)
+        self._waits = False            # deserialised only when a tick asks; not the first one
+        self._decoded = None, None     # the data of the last one that waited, and its vector
+        self._last_ns = 0              # stamp of the sample before
+
+    def take(self, received_ns: int, data) -> Sample | None:
+        """Return the sample of the stream's next message, None where it is left out."""
+        try:
+            stamp_ns = self._place(received_ns, data)
+            if stamp_ns is None:
+                return None
+            return Sample(stamp_ns, next(self._numbers), received_ns, self.stream.kind,
+                          self.stream.index, self._value(stamp_ns, data))
+        except MissingJointError as error:
+            self._bag.allowed.refuse('partial-joints', self._about(error))
+        except DamageError as error:
+            self._bag.allowed.refuse('damaged', self._about(error))
+        except InputError as error:
+            raise InputError(self._about(error)) from None
+        return None
+
+    def set_back(self, stamp_ns: int) -> bool:
+        """Say whether the clock was set back before the sample of a stamp, which now counts."""
+        previous_ns, self._last_ns = self._last_ns, stamp_ns
+        return self.stream.by_header and jumped_back(stamp_ns, previous_ns)
+
+    def _place(self, received_ns: int, data) -> int | None:
+        """Return when a message counts [ns], None where it does not say."""
+        stream = self.stream
+        header_ns = stream.stamp_of(data) if stream.stamp_of else None
+        self.statistics.add(received_ns, header_ns)
+        stamp_ns = header_ns if stream.by_header else received_ns
+        if stamp_ns == 0 and received_ns > _SECOND:  # else simulated time begins
+            self._bag.allowed.refuse(
+                'unset-stamps', f"bag '{self._bag.path}': topic '{stream.topic}' has header "
+                                'stamps of zero; say stamp: receive')
+            return None
+        return stamp_ns
+
+    def _value(self, stamp_ns: int, data):
+        """Return what a message says, or the function that a tick calls for it."""
+        stream = self.stream
+        traced = self._traced and self._trace.due(stream.kind, stream.index, stamp_ns)
+        if self._waits and not traced:
+            return functools.partial(self._decode_late, data)
+        value = stream.decode(data)
+        self._waits = self._may_wait
+        if traced:
+            self._trace.add(stream.kind, stream.index, stamp_ns, value)
+        return value
+
+    def _decode_late(self, data):
+        """Return the vector of an observation; that of a slow stream is asked for again."""
+        if self._decoded[0] is not data:
+            try:
+                self._decoded = data, self.stream.decode(data)
+            except InputError as error:
+                raise InputError(self._about(error)) from None
+        return self._decoded[1]
+
+    def _about(self, error: InputError) -> str:
+        text = str(error)
+        return text if text.startswith(f"bag '{self._bag.path}'") else (
+            f"bag '{self._bag.path}': {text}")
