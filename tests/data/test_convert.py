@@ -22,7 +22,7 @@ from iql_ros.data.datasets import load_dataset
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import parse_robot_interface
-from tests.data.test_rosbag import drive, pose, TOY, write_bag
+from tests.data.toy_bags import drive, pose, TOY, write_bag
 
 
 @pytest.fixture(autouse=True)

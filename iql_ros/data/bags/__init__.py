@@ -12,4 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Bags: what reading, judging and describing recordings takes; rosbag.py converts them."""
+"""
+Bags: what reading, judging and describing recordings takes.
+
+A conversion's way, each step a room that hands on to the next (../rosbag.py is the list):
+files -> reader -> robot_streams -> samples (order, clocks, labels beside it) -> episode_cutter
+-> quality_report.
+"""

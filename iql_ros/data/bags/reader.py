@@ -26,6 +26,7 @@ import sys
 import tempfile
 import typing
 
+from iql_ros.data.bags.damage import DamageError, one_line, reason
 from iql_ros.data.bags.files import Allowed, locate
 from iql_ros.data.bags.message_types import deserialize_cdr, MessageTypes
 from iql_ros.files import InputError
@@ -34,15 +35,6 @@ _HEADER = 'std_msgs/msg/Header'
 _SECOND = 1_000_000_000  # [ns]
 _LATEST = 2 ** 62        # [ns] in the year 2116
 _MCAP_MAGIC = 8          # [bytes] at the start and at the end
-_LONGEST_REASON = 300    # characters: rosbags quotes whole definitions
-_REMEDIES = {            # for what a recorder that was not shut down leaves behind
-    'File end magic is invalid': ' It was cut short: mcap recover FILE may save what is there',
-    'Bag index looks damaged': ' It was cut short: rosbag reindex FILE may save what is there',
-    'is malformed': '; sqlite3 FILE .recover may save what is there'}
-
-
-class DamageError(InputError):
-    """A message cannot be read, though the bag can."""
 
 
 class BagMessage(typing.NamedTuple):
@@ -83,7 +75,7 @@ class Bag:
 
     def __enter__(self):
         self._located = locate(self.path, self.allowed)
-        with self._stack as stack, _one_line(self.path):
+        with self._stack as stack, one_line(self.path):
             for file in self._located.paths:
                 self._open(file, stack)
             self._stack = stack.pop_all()
@@ -158,7 +150,7 @@ class Bag:
         uncompress = _zstd().decompress if self._located.compressed_messages else None
         read = self.read
         try:
-            with _one_line(self.path):
+            with one_line(self.path):
                 for connection, received_ns, data in reader.messages(connections):
                     if not (isinstance(received_ns, int) and isinstance(data, bytes)
                             and 0 <= received_ns < _LATEST):  # SQLite allows any
@@ -181,7 +173,7 @@ class Bag:
         """
         entry = self.topics[topic]
         if entry.type not in self._stores:
-            with _one_line(self.path, f"topic '{topic}': the definition of {entry.type} "):
+            with one_line(self.path, f"topic '{topic}': the definition of {entry.type} "):
                 self._stores[entry.type] = self._types.store(entry.type, entry.definition,
                                                              entry.digest, entry.ros1)
         if entry.type not in self._stores[entry.type].fielddefs:
@@ -200,7 +192,7 @@ class Bag:
                 return decode(data, type_name)
             except Exception as error:  # whatever damaged bytes make of rosbags' code
                 raise DamageError(f"bag '{self.path}': topic '{topic}': a message cannot be "
-                                  f'deserialised: {_reason(error)}') from None
+                                  f'deserialised: {reason(error)}') from None
         return deserialize
 
     def header_stamp(self, topic: str) -> typing.Callable | None:
@@ -273,29 +265,3 @@ def _check_records(file: Path, reader) -> None:
             position += 9 + int.from_bytes(content.read(9)[1:], 'little')  # kind, length
     if position != end:
         raise InputError('its records do not follow each other to its end')
-
-
-def _reason(error: BaseException) -> str:
-    """Return an error's text, short and with what to do about it where that is known."""
-    text = ' '.join(str(error).split())
-    if not text:
-        return f'it is damaged ({type(error).__name__})'
-    remedy = next((advice for words, advice in _REMEDIES.items() if words in text), '')
-    return text[:_LONGEST_REASON] + remedy
-
-
-@contextlib.contextmanager
-def _one_line(path: Path, what: str = ''):
-    """Turn whatever rosbags and what it stands on raise on a damaged bag into one line."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise InputError(f"reading bags needs the module '{error.name}': pip install "
-                         "'iql_ros[data]'") from None
-    except InputError as error:
-        prefix = f"bag '{path}'"
-        text = str(error)
-        raise (error if text.startswith(prefix) else InputError(f'{prefix}: {what}{text}')
-               ) from None
-    except Exception as error:  # every kind: rosbags' own, of zstd and lz4, of sqlite, struct's
-        raise InputError(f"bag '{path}' cannot be read: {what}{_reason(error)}") from None

@@ -21,9 +21,10 @@ import typing
 
 from iql_ros.data.bags.action_delay import DelayTrace
 from iql_ros.data.bags.clocks import check_clocks, jumped_back, ticks_offset_ns
+from iql_ros.data.bags.damage import about, DamageError
 from iql_ros.data.bags.labels import Label, label_events
 from iql_ros.data.bags.order import in_order, Sample
-from iql_ros.data.bags.reader import Bag, DamageError
+from iql_ros.data.bags.reader import Bag
 from iql_ros.data.bags.robot_streams import ACTION, EVENT, OBSERVATION, RobotStream
 from iql_ros.data.bags.statistics import StreamStatistics
 from iql_ros.files import InputError
@@ -133,11 +134,11 @@ class StreamReading:
             return Sample(stamp_ns, next(self._numbers), received_ns, self.stream.kind,
                           self.stream.index, self._value(stamp_ns, data))
         except MissingJointError as error:
-            self._bag.allowed.refuse('partial-joints', self._about(error))
+            self._bag.allowed.refuse('partial-joints', about(self._bag.path, error))
         except DamageError as error:
-            self._bag.allowed.refuse('damaged', self._about(error))
+            self._bag.allowed.refuse('damaged', about(self._bag.path, error))
         except InputError as error:
-            raise InputError(self._about(error)) from None
+            raise InputError(about(self._bag.path, error)) from None
         return None
 
     def set_back(self, stamp_ns: int) -> bool:
@@ -176,10 +177,5 @@ class StreamReading:
             try:
                 self._decoded = data, self.stream.decode(data)
             except InputError as error:
-                raise InputError(self._about(error)) from None
+                raise InputError(about(self._bag.path, error)) from None
         return self._decoded[1]
-
-    def _about(self, error: InputError) -> str:
-        text = str(error)
-        return text if text.startswith(f"bag '{self._bag.path}'") else (
-            f"bag '{self._bag.path}': {text}")

@@ -17,9 +17,10 @@
 import numpy as np
 import pytest
 
-from iql_ros.data.bags.episode_cutter import ACTION, EpisodeCutter, EVENT, OBSERVATION
+from iql_ros.data.bags.episode_cutter import EpisodeCutter
 from iql_ros.data.bags.files import Allowed
 from iql_ros.data.bags.order import Sample
+from iql_ros.data.bags.robot_streams import ACTION, EVENT, OBSERVATION
 from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.robot.task import Task
@@ -55,7 +56,7 @@ def mark(tick, kind):
 
 
 def cut(rows, allow=()):
-    cutter = EpisodeCutter(TOY, Task(TOY), None, Allowed(allow))
+    cutter = EpisodeCutter(TOY, Task(TOY), Allowed(allow))
     cutter.cut(samples(*sorted(rows, key=lambda row: row[0])) if None not in rows
                else samples(*rows))
     return cutter
@@ -67,6 +68,26 @@ def test_every_tick_is_used_or_dropped_for_a_reason():
     assert [end['start'] for end in cutter.ends] == [2.0, 4.0]
     used, starts = sum(end['steps'] for end in cutter.ends), len(cutter.ends)
     assert cutter.ticks == used + starts + sum(cutter.dropped.values())
+
+
+def test_the_ages_of_the_streams_are_kept_at_every_tick_that_is_used():
+    late = [(tick + 0.75, kind, value) for tick, kind, value in drive(0, 4)]
+    kept, = cut(late).ages
+    assert kept.values().tolist() == 3 * [PERIOD // 4]
+
+
+def test_an_observation_that_waits_is_decoded_by_the_tick_that_takes_it_alone():
+    asked = []
+
+    def waiting(tick):
+        return lambda: asked.append(tick) or np.array([tick, 0.0])
+    rows = [Sample(round(tick * PERIOD), number, 0, OBSERVATION, 0, waiting(tick))
+            for number, tick in enumerate((0.5, 0.75, 1.75))]
+    rows.append(Sample(PERIOD * 9 // 10, 3, 0, ACTION, 0, np.array([0.1, 0.0])))
+    cutter = EpisodeCutter(TOY, Task(TOY), Allowed())
+    cutter.cut([*sorted(rows), Sample(2 * PERIOD, 4, 0, EVENT, 0, 'end')])
+    assert asked == [0.75, 1.75]
+    assert cutter.episodes[0].observations[:, 0].tolist() == [0.75, 1.75]
 
 
 def test_an_end_and_a_start_at_one_tick_are_two_episodes():

@@ -19,6 +19,8 @@ import pytest
 from iql_ros.data.bags.labels import Label, label_events, read_labels
 from iql_ros.files import InputError
 
+SECOND = 1_000_000_000  # [ns]
+
 
 def write(tmp_path, *lines):
     path = tmp_path / 'labels.csv'
@@ -33,9 +35,16 @@ def test_every_bag_has_its_labels_in_order_of_time(tmp_path):
         'b': [Label(1.0, 8.0, 'success'), Label(9.0, 12.5, 'failure')]}
 
 
-def test_a_label_is_a_start_and_an_outcome():
-    assert label_events([Label(1.0, 8.5, 'success')]) == [
-        (1_000_000_000, 'start'), (8_500_000_000, 'success')]
+def test_a_label_is_a_start_and_an_outcome_after_the_bags_first_message():
+    labels = [Label(1.0, 8.5, 'success'), Label(9.0, 10.0, 'end')]
+    assert label_events(labels, 'bag', 5 * SECOND, 15 * SECOND) == [
+        (6_000_000_000, 'start'), (13_500_000_000, 'success'),
+        (14_000_000_000, 'start'), (15_000_000_000, 'end')]
+
+
+def test_a_label_ends_with_its_bag_at_the_latest():
+    with pytest.raises(InputError, match="bag 'bag' lasts 9.000 s; a label says .* ends at 9.1 s"):
+        label_events([Label(1.0, 9.1, 'end')], 'bag', 5 * SECOND, 14 * SECOND)
 
 
 @pytest.mark.parametrize('lines, message', [

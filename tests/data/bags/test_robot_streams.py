@@ -12,24 +12,25 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for bags/sources.py."""
+"""Tests for bags/robot_streams.py."""
 
+import numpy as np
 import pytest
 
-from iql_ros.data.bags.files import Allowed
 from iql_ros.data.bags.reader import Bag
-from iql_ros.data.bags.sources import check_clocks, find_sources, resolve
+from iql_ros.data.bags.robot_streams import find_streams, resolve
+from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.robot.task import Task
-from tests.data.test_rosbag import command, drive, event, pose, TOY, write_bag
+from tests.data.toy_bags import command, drive, event, PERIOD, pose, TOY, toy, write_bag
 
 
 def found(path, text=TOY.text, namespace=None):
     interface = parse_robot_interface(text, 'toy.yaml')
     with Bag(path) as bag:
-        return {source.kind: source.topic
-                for source in find_sources(bag, interface, Task(interface), namespace)}
+        return {stream.kind: stream.topic
+                for stream in find_streams(bag, interface, Task(interface), namespace)}
 
 
 def test_an_absolute_name_is_itself_and_another_lies_under_the_prefix():
@@ -66,12 +67,12 @@ def test_of_two_robots_the_one_that_fits_is_taken(tmp_path):
         found(bag, namespace='half')
 
 
-def test_streams_without_messages_are_no_clocks(tmp_path):
-    with Bag(write_bag(tmp_path / 'bag', drive(0, [3.0, 2.0]))) as bag:
-        sources = find_sources(bag, TOY, Task(TOY), None)
-        check_clocks(bag, sources, Allowed(), whole=True)
-        for source, offset_s in zip(sources, (0.0, 2.0)):
-            source.statistics.add(10 ** 10, 10 ** 10 - round(offset_s * 1e9))
-        check_clocks(bag, sources, Allowed(), whole=False)
-        with pytest.raises(InputError, match='runs 2.0 s ahead of'):
-            check_clocks(bag, sources, Allowed(), whole=True)
+def test_what_was_executed_is_the_action_where_it_was_recorded(tmp_path):
+    gated = toy('rule: mean', 'rule: mean\n    executed: cmd_vel_out')
+    messages = drive(0, [3.0] * 4)
+    twins = [('cmd_vel_out', command(tick * PERIOD, 0.2)[1]) for tick in range(4)]
+    (asked,), _ = read_episodes([write_bag(tmp_path / 'a', messages)], gated)
+    (sent,), report = read_episodes([write_bag(tmp_path / 'b', messages + twins)], gated)
+    assert np.allclose(asked.actions[:, 0], [0.0, 0.01, 0.02])
+    assert np.allclose(sent.actions[:, 0], 0.2)
+    assert '/cmd_vel_out' in [stream['topic'] for stream in report['bags'][0]['streams']]
