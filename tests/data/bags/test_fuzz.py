@@ -12,11 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for bags/reader.py, rosbag.py and bags/survey.py: damage anywhere, see fuzz_bags.py."""
+"""Tests for bags/damage.py, rosbag.py and bags/survey.py: damage anywhere, see fuzz_bags.py."""
 
 import pytest
 
-from tests.data.bags.fuzz_bags import fuzz, KINDS
+from tests.data.bags.bag_kinds import KINDS
+from tests.data.bags.fuzz_bags import fuzz
 
 
 @pytest.mark.parametrize('job, mutations, commands', [('convert', 44, 2), ('inspect', 11, 0)])
