@@ -14,6 +14,8 @@
 
 """Tests for evaluate.py."""
 
+import types
+
 import gymnasium
 import numpy as np
 import pytest
@@ -21,7 +23,8 @@ import pytest
 from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import ActionScaling, parse_robot_interface
 from iql_ros.robot.safety import Gate
-from iql_ros.runs.evaluate import EpisodeResult, evaluate_policy, summary, write_results
+from iql_ros.runs.evaluate import (
+    EpisodeResult, evaluate_policy, Evaluator, summary, write_results)
 from tests.robot.test_robot_interface import TEXT
 
 
@@ -169,3 +172,11 @@ def test_results_are_a_row_an_episode(tmp_path):
     assert path.read_text().splitlines() == [
         'episode,seed,return,length,terminated,truncated,success', '0,7,-1.5,3,1,0,',
         f'1,8,{1 / 3!r},4,0,1,0']
+
+
+def test_an_environment_that_only_the_data_names_may_be_missing(capsys):
+    data = types.SimpleNamespace(environment='Nowhere-v0')
+    assert Evaluator.find(data, None, 1, required=False) is None
+    assert 'no evaluation while training: ' in capsys.readouterr().out
+    with pytest.raises(InputError, match="environment 'Nowhere-v0'"):
+        Evaluator.find(data, None, 1, required=True)
