@@ -1,0 +1,24 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A folder of Minari's for the tests that ask for it."""
+
+import pytest
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Give every test a folder of Minari datasets of its own."""
+    monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path / 'minari'))
+    return tmp_path / 'minari'
