@@ -12,78 +12,22 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for learner.py and averaged_agent.py: the learner of a fine-tuning run, without ROS."""
+"""Tests for learner.py and averaged_agent.py: what is learned, and its files."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from iql_ros.files import InputError
 from iql_ros.online.experience_log import read_experience
-from iql_ros.online.finetune import open_run
-from iql_ros.online.weights import read_weights
-from iql_ros.runs.checkpoint import load_agent, read_file, read_header
-from iql_ros.runs.policy import load_policy
-from tests.small_run import experience, INTERFACE, settings, write_start
+from iql_ros.runs.checkpoint import load_agent, read_header
+from tests.online.small_learner import assert_same, kill, learn_all, live, rows, start
+from tests.small_run import experience, write_start
 
 STEPS = 45
+pytestmark = pytest.mark.usefixtures('workplace')
 
-
-@pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch):
-    """Work in a folder of its own that holds the offline data and a checkpoint."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv('IQL_RUNS', str(tmp_path / 'runs'))
-    write_start()
-
-
-def start(resume=False, said=None, **changes):
-    return open_run(settings(**changes), resume=resume,
-                    on_say=[].append if said is None else said.append).learner
-
-
-def kill(learner):
-    """Let nothing of a learner be but its files, as they are."""
-    learner.inbox._log._file.close()
-
-
-def learn_all(learner):
-    while learner.learn():
-        pass
-    return learner
-
-
-def live(learner, steps, session=7, **changes):
-    """Let a learner have the steps of a session one by one, learning from each at once."""
-    for step in steps:
-        learner.add(experience(step, session=session, **changes))
-        learn_all(learner)
-    return learner
-
-
-def state(learner):
-    average = learner._averaged.average
-    return {**learner._agent.state(),
-            **({} if average is None else {f'average.{name}': tensor for name, tensor
-                                           in average.state_dict().items()})}
-
-
-def assert_same(one, two):
-    ours, theirs = state(one), state(two)
-    assert set(ours) == set(theirs) and one.updates == two.updates
-    for name, tensor in ours.items():
-        assert torch.equal(tensor, theirs[name]), name
-
-
-def rows(name='run'):
-    with open(Path('runs') / name / 'metrics.csv', newline='') as file:
-        return list(csv.DictReader(file))
-
-
-# What is learned -------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('update_ratio, warm_up, updates', [
     (1.0, 0, [1, 2, 3, 4, 5]), (1.0, 2, [0, 0, 1, 2, 3]), (0.5, 0, [0, 1, 1, 2, 2]),
@@ -181,147 +125,6 @@ def test_training_that_diverges_is_said_on_one_line():
     with pytest.raises(InputError, match='training diverged'):
         live(start(), range(STEPS), reward=1e30)
 
-
-# What is sent ----------------------------------------------------------------------------------
-
-def test_what_is_sent_is_an_average_that_lags_behind_the_actor():
-    learner = start(actor_average=0.25)
-    before = [parameter.clone() for parameter in learner.acting.parameters()]
-    live(learner, [0])
-    for old, new, sent in zip(before, learner._agent.actor.parameters(),
-                              learner.acting.parameters()):
-        assert torch.allclose(sent, 0.75 * old + 0.25 * new, atol=1e-7)
-    assert not torch.equal(next(learner.acting.parameters()), before[0])
-
-
-def test_without_an_average_the_actor_itself_is_sent():
-    learner = live(start(actor_average=0.0), range(3))
-    assert learner.acting is learner._agent.actor
-    policy = load_policy('start.safetensors', 'cpu')
-    weights = read_weights(learner.take_weights(), policy, INTERFACE)
-    policy.load(weights.tensors, 'weights')
-    observation = np.ones(6)
-    assert np.array_equal(policy.act(observation), learner._agent.act(observation))
-    assert weights.updates == 3
-
-
-def test_the_checkpoint_of_a_run_acts_by_what_was_sent():
-    learner = live(start(), range(20))
-    observation = np.ones(6)
-    ours = load_policy('runs/run/latest', 'cpu').act(observation)
-    assert np.array_equal(ours, learner.acting.act(observation))
-    assert not np.array_equal(ours, learner._agent.act(observation))
-
-
-def test_a_run_that_begins_where_another_ended_begins_with_what_acted_there():
-    first = live(start(), range(20))
-    first.close()
-    second = start(name='next', checkpoint='runs/run/latest')
-    for ours, theirs in ((first.acting, second.acting),
-                         (first._agent.actor, second._agent.actor)):
-        for name, tensor in ours.state_dict().items():
-            assert torch.equal(tensor, theirs.state_dict()[name]), name
-
-
-def test_weights_are_due_at_the_start_and_at_the_ends_of_episodes():
-    learner, due = start(), []
-    for step in range(20):
-        due.append(learner.weights_due)
-        if learner.weights_due:
-            learner.take_weights()
-        live(learner, [step])
-    assert [step for step in range(20) if due[step]] == [0, 10] and learner.weights_due
-
-
-def test_weights_every_so_many_steps_come_within_episodes_too():
-    learner = start(weights_every=3)
-    learner.take_weights()
-    for step, due in zip(range(6), (False, False, True, False, False, True)):
-        live(learner, [step])
-        assert learner.weights_due == due
-        if due:
-            learner.take_weights()
-
-
-def test_versions_of_weights_go_on_after_a_kill_though_updates_go_back():
-    first = live(start(), range(15))
-    sent = [read(first) for _ in range(3)]
-    said = first.acknowledgement('', 7)
-    kill(first)
-    second = start(resume=True)
-    again, ours = read(second), second.acknowledgement('', 7)
-    assert again.version > max(weights.version for weights in sent)
-    assert again.run == sent[0].run == said.run == ours.run
-    assert (again.updates, ours.updates, ours.behind) == (0, 0, 15)
-    assert (said.steps, ours.steps) == (15, 15) and ours.weights_version == again.version
-
-
-def read(learner):
-    return read_weights(learner.take_weights(), load_policy('start.safetensors', 'cpu'),
-                        INTERFACE)
-
-
-# How it is watched over ------------------------------------------------------------------------
-
-def judged(learner, episode, success):
-    """Let a learner have an evaluation episode of five steps."""
-    for step in range(5 * episode, 5 * episode + 5):
-        live(learner, [step], length=5, evaluation=True, success=success)
-
-
-@pytest.mark.parametrize('guard', [True, False])
-def test_after_a_fall_it_goes_back_to_the_best_weights_where_it_is_guarded(guard):
-    said = []
-    learner = start(said=said, guard=guard, guard_evaluations=1, max_drop=0.1)
-    for episode in (0, 1):
-        judged(learner, episode, True)
-    best = [tensor.clone() for tensor in learner.acting.state_dict().values()]
-    live(learner, range(10, 20))
-    learner.take_weights()
-    critic = learner._agent.critic.state_dict()
-    judged(learner, 4, False)
-    before = {name: tensor.clone() for name, tensor in critic.items()}
-    judged(learner, 5, False)
-    same = all(torch.equal(one, two) for one, two in
-               zip(best, learner.acting.state_dict().values()))
-    assert same == guard == any('back to the best weights' in line for line in said)
-    assert learner.weights_due
-    assert any(not torch.equal(tensor, before[name]) for name, tensor in critic.items())
-
-
-def test_evaluations_of_a_robot_are_judged_in_rounds_and_logged():
-    learner = start(evaluation_episodes=2)
-    for episode, success in enumerate((True, False, True)):
-        judged(learner, episode, success)
-    row, = (row for row in rows() if row['evaluation/success_rate'])
-    assert (row['step'], row['evaluation/success_rate']) == ('10', '0.5')
-    assert row['evaluation/return_mean'] == '-5.0'
-    assert learner.episodes == 0
-
-
-def test_the_best_weights_are_kept_with_their_figures():
-    learner = start()
-    for episode in (0, 1):
-        judged(learner, episode, True)
-    evaluation = read_header('runs/run/checkpoints/best.safetensors')['evaluation']
-    assert (evaluation['step'], evaluation['success_rate']) == (10, 1.0)
-
-
-def test_a_guarded_learner_that_was_killed_still_knows_its_best_weights():
-    guarded = {'guard': True, 'guard_evaluations': 1, 'checkpoint_every': 10}
-    first = start(**guarded)
-    for episode in (0, 1):
-        judged(first, episode, True)
-    best = read_file('runs/run/checkpoints/best.safetensors')[1]
-    kill(first)
-    second = start(resume=True, **guarded)
-    for episode in (2, 3):
-        judged(second, episode, False)
-    for name, tensor in second.acting.state_dict().items():
-        assert torch.equal(tensor, best[f'average.{name}']), name
-
-
-# Its files -------------------------------------------------------------------------------------
 
 def test_the_rows_of_its_metrics_say_what_came_and_where_it_stands():
     live(start(), range(20), intervention=True, success=True)
