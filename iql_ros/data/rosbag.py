@@ -35,7 +35,7 @@ def read_episodes(sources, interface: RobotInterface, namespace: str | None = No
         sources: Bags of any kind, or folders of bags; every bag's end truncates.
         interface: Of the robot; its task gives rewards and terminations.
         namespace: Prefix of the robot's topics in the bags; None finds it.
-        labels: CSV file with what a person says of the episodes, see labels.py.
+        labels: CSV file with what a person says of the episodes, see bags/labels.py.
         allow: Names of bags.files.ALLOWANCES: what not to refuse.
         on_progress: Called with the bag's name, the messages read and those it declares.
 

@@ -46,7 +46,7 @@ def remarks(report: dict) -> list[str]:
     """
     Return what is suspicious about converted bags, in words, with figures and what to do.
 
-    The report is that of rosbag.read_episodes, in which its own remarks may be missing still.
+    The report is that of quality_report.py, in which its own remarks are missing still.
     """
     return [*_use(report), *_episodes(report), *_effects(report), *stream_remarks(report),
             *_actions(report), *_observations(report)]
