@@ -96,10 +96,12 @@ class BagSamples:
                 yield self._next_label(received_ns)
             for reading in by_topic[topic]:
                 sample = reading.take(received_ns, data)
-                if sample is not None:
-                    if reading.set_back(sample.stamp_ns):
-                        yield None
-                    yield sample
+                if sample is None:
+                    continue
+                if reading.stream.by_header and jumped_back(sample.stamp_ns, reading.last_ns):
+                    yield None
+                reading.last_ns = sample.stamp_ns
+                yield sample
         while self._labels:
             yield self._next_label(self._bag.end_ns)
 
@@ -116,6 +118,7 @@ class StreamReading:
     def __init__(self, stream: RobotStream, bag: Bag, trace: DelayTrace, numbers):
         """Start before the first message; `numbers` counts the samples of all streams."""
         self.stream, self.statistics = stream, StreamStatistics(stream.by_header)
+        self.last_ns = 0               # stamp of the sample before
         self._bag, self._trace, self._numbers = bag, trace, numbers
         self._traced = stream.kind in (OBSERVATION, ACTION)  # for what an action brings about
         # a message that may be left out must be looked at before it is counted as a sample
@@ -123,16 +126,19 @@ class StreamReading:
             'damaged' in bag.allowed or 'partial-joints' in bag.allowed)
         self._waits = False            # deserialised only when a tick asks; not the first one
         self._decoded = None, None     # the data of the last one that waited, and its vector
-        self._last_ns = 0              # stamp of the sample before
 
     def take(self, received_ns: int, data) -> Sample | None:
         """Return the sample of the stream's next message, None where it is left out."""
+        stream = self.stream
         try:
-            stamp_ns = self._place(received_ns, data)
-            if stamp_ns is None:
+            header_ns = stream.stamp_of(data) if stream.stamp_of else None
+            self.statistics.add(received_ns, header_ns)
+            stamp_ns = header_ns if stream.by_header else received_ns
+            if stamp_ns == 0 and received_ns > _SECOND:  # else simulated time begins
+                self._refuse_unset()
                 return None
-            return Sample(stamp_ns, next(self._numbers), received_ns, self.stream.kind,
-                          self.stream.index, self._value(stamp_ns, data))
+            return Sample(stamp_ns, next(self._numbers), received_ns, stream.kind, stream.index,
+                          self._value(stamp_ns, data))
         except MissingJointError as error:
             self._bag.allowed.refuse('partial-joints', about(self._bag.path, error))
         except DamageError as error:
@@ -141,23 +147,10 @@ class StreamReading:
             raise InputError(about(self._bag.path, error)) from None
         return None
 
-    def set_back(self, stamp_ns: int) -> bool:
-        """Say whether the clock was set back before the sample of a stamp, which now counts."""
-        previous_ns, self._last_ns = self._last_ns, stamp_ns
-        return self.stream.by_header and jumped_back(stamp_ns, previous_ns)
-
-    def _place(self, received_ns: int, data) -> int | None:
-        """Return when a message counts [ns], None where it does not say."""
-        stream = self.stream
-        header_ns = stream.stamp_of(data) if stream.stamp_of else None
-        self.statistics.add(received_ns, header_ns)
-        stamp_ns = header_ns if stream.by_header else received_ns
-        if stamp_ns == 0 and received_ns > _SECOND:  # else simulated time begins
-            self._bag.allowed.refuse(
-                'unset-stamps', f"bag '{self._bag.path}': topic '{stream.topic}' has header "
-                                'stamps of zero; say stamp: receive')
-            return None
-        return stamp_ns
+    def _refuse_unset(self) -> None:
+        self._bag.allowed.refuse(
+            'unset-stamps', f"bag '{self._bag.path}': topic '{self.stream.topic}' has header "
+                            'stamps of zero; say stamp: receive')
 
     def _value(self, stamp_ns: int, data):
         """Return what a message says, or the function that a tick calls for it."""
