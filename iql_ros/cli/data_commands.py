@@ -43,8 +43,8 @@ def convert(options) -> None:
 
 
 def _convert_bags(options) -> None:
-    from iql_ros.data.bags.page import write_bag_page
-    from iql_ros.data.bags.quality import quality_text
+    from iql_ros.data.bags.quality.page import write_bag_page
+    from iql_ros.data.bags.quality.text import quality_text
     from iql_ros.data.convert import convert_bags
     from iql_ros.robot.robot_interface import load_robot_interface
     if options.robot_config is None:
@@ -134,9 +134,9 @@ def _described(options, checkpoint: Path) -> tuple:
 
 def _inspect_bags(options) -> dict:
     from iql_ros.data.bags.files import Allowed, find_bags
-    from iql_ros.data.bags.page import write_bag_page
-    from iql_ros.data.bags.robot_draft import draft_robot
-    from iql_ros.data.bags.survey import survey_bag, survey_text
+    from iql_ros.data.bags.quality.page import write_bag_page
+    from iql_ros.data.bags.survey.robot_draft import draft_robot
+    from iql_ros.data.bags.survey.survey import survey_bag, survey_text
     _check_report(options.report, ('.html',))
     if options.write_robot is not None:
         if Path(options.write_robot).exists():

@@ -17,7 +17,7 @@
 from iql_ros.data.bags.episode_cutter import EpisodeCutter
 from iql_ros.data.bags.files import Allowed, find_bags
 from iql_ros.data.bags.labels import read_labels
-from iql_ros.data.bags.quality_report import bag_report, quality_report
+from iql_ros.data.bags.quality.report import bag_report, quality_report
 from iql_ros.data.bags.reader import Bag
 from iql_ros.data.bags.robot_streams import find_streams
 from iql_ros.data.bags.samples import BagSamples

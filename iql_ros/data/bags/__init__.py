@@ -13,9 +13,8 @@
 # limitations under the License.
 
 """
-Bags: what reading, judging and describing recordings takes.
+The way of a bag, each step a room that hands on to the next (../rosbag.py is the list).
 
-A conversion's way, each step a room that hands on to the next (../rosbag.py is the list):
-files -> reader -> robot_streams -> samples (order, clocks, labels beside it) -> episode_cutter
--> quality_report.
+files -> reader -> robot_streams -> samples (order, clocks, labels beside it) -> episode_cutter ->
+quality/report. What is in a bag, before anybody says what it is for, is told in survey/.
 """

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for bags/damage.py, rosbag.py and bags/survey.py: damage anywhere, see fuzz_bags.py."""
+"""Tests for bags/damage.py, rosbag.py and survey.py: damage anywhere, see fuzz_bags.py."""
 
 import pytest
 

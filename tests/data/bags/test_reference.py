@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from iql_ros.data.bags.files import Allowed
-from iql_ros.data.bags.robot_draft import draft_robot
-from iql_ros.data.bags.survey import survey_bag
+from iql_ros.data.bags.survey.robot_draft import draft_robot
+from iql_ros.data.bags.survey.survey import survey_bag
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.robot.robot_interface import load_robot_interface, parse_robot_interface
 from iql_ros.robot.task import Task

@@ -14,7 +14,7 @@
 
 """What is suspicious about the streams of converted bags, in words, and what to do about it."""
 
-from iql_ros.data.bags.quality_tables import by_topic, lateness, OTHER_CLOCK, seconds
+from iql_ros.data.bags.quality.tables import by_topic, lateness, OTHER_CLOCK, seconds
 from iql_ros.data.bags.statistics import GAPS_KEPT
 
 SLOW = 0.9           # of the control rate; above, it is the same rate with some jitter

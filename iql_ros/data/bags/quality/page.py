@@ -15,8 +15,8 @@
 """The HTML page about bags: what is in them, what a conversion made of them, what is wrong."""
 
 from iql_ros import pages as html
-from iql_ros.data.bags import figures
-from iql_ros.data.bags.quality_tables import (
+from iql_ros.data.bags.quality import figures
+from iql_ros.data.bags.quality.tables import (
     ACTION_HEADER, action_rows, bag_line, by_topic, counted, delay_lines, seconds, STREAM_HEADER,
     stream_rows)
 from iql_ros.files import write_atomic

@@ -20,8 +20,8 @@ import textwrap
 
 import yaml
 
-from iql_ros.data.bags.draft_choice import Choice, choose
-from iql_ros.data.bags.draft_streams import outwards, StreamDraft
+from iql_ros.data.bags.survey.draft_choice import Choice, choose
+from iql_ros.data.bags.survey.draft_streams import outwards, StreamDraft
 
 _COLUMN = 39         # where comments begin
 _WIDTH = 99

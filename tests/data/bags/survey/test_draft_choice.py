@@ -20,7 +20,7 @@ import pytest
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.robot.robot_interface import parse_robot_interface
 from tests.data.bags.make_bag import header, make, point, SECOND, twist
-from tests.data.bags.test_robot_draft import (
+from tests.data.bags.survey.test_robot_draft import (
     commands, draft, loaded, odom, stream, times, with_task, written)
 
 

@@ -12,14 +12,14 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for bags/quality.py, stream_remarks.py and quality_tables.py."""
+"""Tests for text.py, stream_remarks.py and tables.py."""
 
 import copy
 
 import pytest
 
-from iql_ros.data.bags.quality import quality_text, remarks
-from iql_ros.data.bags.quality_tables import bag_line, merged_delays, seconds, stream_rows
+from iql_ros.data.bags.quality.tables import bag_line, merged_delays, seconds, stream_rows
+from iql_ros.data.bags.quality.text import quality_text, remarks
 
 
 def stream(topic, role, **changes):

@@ -12,16 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for survey_remarks.py."""
+"""Tests for remarks.py."""
 
 import numpy as np
 import pytest
 
 from iql_ros.data.bags.files import Allowed
-from iql_ros.data.bags.survey import survey_bag
-from iql_ros.data.bags.survey_remarks import is_command
+from iql_ros.data.bags.survey.remarks import is_command
+from iql_ros.data.bags.survey.survey import survey_bag
 from tests.data.bags.make_bag import header, make, point, SECOND, twist, write_rosbag2
-from tests.data.bags.test_survey import odometry
+from tests.data.bags.survey.test_survey import odometry
 
 WALL = 1_700_000_000
 

@@ -19,7 +19,7 @@ import json
 import numpy as np
 import pytest
 
-from iql_ros.data.bags.field_ranges import FieldRanges, Layout
+from iql_ros.data.bags.survey.field_ranges import FieldRanges, Layout
 from tests.data.bags.make_bag import CUSTOM, header, make, point, STORE, twist
 
 

@@ -16,7 +16,7 @@
 
 import numpy as np
 
-from iql_ros.data.bags.quality_tables import OTHER_CLOCK, seconds
+from iql_ros.data.bags.quality.tables import OTHER_CLOCK, seconds
 from iql_ros.pages import CLONING, DATA, figure_html, new_figure, POLICY
 
 GOOD, BAD = '#2c8a4b', '#c0392b'

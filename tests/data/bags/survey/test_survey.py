@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for bags/survey.py."""
+"""Tests for survey.py."""
 
 import json
 import tracemalloc
@@ -20,9 +20,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from iql_ros.data.bags import survey as survey_module
 from iql_ros.data.bags.files import Allowed, find_bags
-from iql_ros.data.bags.survey import survey_bag, survey_text
+from iql_ros.data.bags.survey import survey as survey_module
+from iql_ros.data.bags.survey.survey import survey_bag, survey_text
 from iql_ros.files import InputError
 from tests.data.bags.count_messages import count_messages
 from tests.data.bags.make_bag import (

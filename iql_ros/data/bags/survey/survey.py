@@ -16,10 +16,10 @@
 
 import textwrap
 
-from iql_ros.data.bags.field_ranges import FieldRanges
 from iql_ros.data.bags.reader import Bag
 from iql_ros.data.bags.statistics import StreamStatistics
-from iql_ros.data.bags.survey_remarks import is_command, remarks
+from iql_ros.data.bags.survey.field_ranges import FieldRanges
+from iql_ros.data.bags.survey.remarks import is_command, remarks
 from iql_ros.files import InputError
 
 _PROGRESS = 4096     # messages between two calls of on_progress

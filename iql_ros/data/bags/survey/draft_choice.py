@@ -17,8 +17,8 @@
 import dataclasses
 import re
 
-from iql_ros.data.bags.draft_streams import draft_stream, StreamDraft
-from iql_ros.data.bags.survey_remarks import header_trouble, is_command
+from iql_ros.data.bags.survey.draft_streams import draft_stream, StreamDraft
+from iql_ros.data.bags.survey.remarks import header_trouble, is_command
 from iql_ros.robot.streams import TOPIC_NAME
 
 _RATES = (10, 5, 2, 1)       # [Hz] to choose from: at more, one action hardly matters

@@ -18,7 +18,7 @@ import dataclasses
 import math
 import re
 
-from iql_ros.data.bags.survey_remarks import still_joints
+from iql_ros.data.bags.survey.remarks import still_joints
 
 _FEW = 10            # messages; of fewer nothing can be said
 _TINY = 1e-5         # relative or absolute; what changes by less is constant

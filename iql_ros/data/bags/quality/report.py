@@ -19,7 +19,7 @@ import collections
 import numpy as np
 
 from iql_ros.data.bags.episode_cutter import EpisodeCutter
-from iql_ros.data.bags.quality import remarks
+from iql_ros.data.bags.quality.text import remarks
 from iql_ros.data.bags.reader import Bag
 from iql_ros.data.bags.robot_streams import ACTION, OBSERVATION
 from iql_ros.data.bags.samples import BagSamples

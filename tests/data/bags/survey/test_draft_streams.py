@@ -17,10 +17,10 @@
 import numpy as np
 import pytest
 
-from iql_ros.data.bags.draft_streams import outwards
+from iql_ros.data.bags.survey.draft_streams import outwards
 from iql_ros.robot.robot_interface import parse_robot_interface
 from tests.data.bags.make_bag import header, make, SECOND
-from tests.data.bags.test_robot_draft import (
+from tests.data.bags.survey.test_robot_draft import (
     commands, draft, flat, joints, loaded, odom, stream, times)
 
 

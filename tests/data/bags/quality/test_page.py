@@ -12,19 +12,19 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for bags/page.py and figures.py."""
+"""Tests for page.py and figures.py."""
 
 import re
 
 import pytest
 
-from iql_ros.data.bags.figures import _rebinned, _runs
 from iql_ros.data.bags.files import Allowed
-from iql_ros.data.bags.page import write_bag_page
-from iql_ros.data.bags.survey import survey_bag
+from iql_ros.data.bags.quality.figures import _rebinned, _runs
+from iql_ros.data.bags.quality.page import write_bag_page
+from iql_ros.data.bags.survey.survey import survey_bag
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.robot.robot_interface import load_robot_interface
-from tests.data.bags.test_quality import bag, report, stream
+from tests.data.bags.quality.test_text import bag, report, stream
 from tests.places import BAGS, ROBOTS
 
 needs_bags = pytest.mark.skipif(not BAGS.exists(), reason='needs the real bags')

@@ -19,14 +19,14 @@ import numpy as np
 import pytest
 
 from iql_ros.data.bags.files import Allowed, find_bags
-from iql_ros.data.bags.robot_draft import draft_robot
-from iql_ros.data.bags.survey import survey_bag
+from iql_ros.data.bags.survey.robot_draft import draft_robot
+from iql_ros.data.bags.survey.survey import survey_bag
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import InputError, share_folder
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.robot.task import Task
 from tests.data.bags.make_bag import CUSTOM, header, make, SECOND, twist, write_rosbag2
-from tests.data.bags.test_survey import odometry
+from tests.data.bags.survey.test_survey import odometry
 from tests.places import DATA
 
 needs_shared = pytest.mark.skipif(not DATA.is_dir(), reason='../shared is absent')

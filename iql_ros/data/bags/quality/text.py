@@ -18,10 +18,10 @@ import textwrap
 
 import numpy as np
 
-from iql_ros.data.bags.quality_tables import (
+from iql_ros.data.bags.quality.stream_remarks import SLOW, stream_remarks
+from iql_ros.data.bags.quality.tables import (
     ACTION_HEADER, action_rows, bag_line, counted, delay_lines, followed, merged_delays, seconds,
     STREAM_HEADER, stream_rows)
-from iql_ros.data.bags.stream_remarks import SLOW, stream_remarks
 
 _UNUSED = 0.1            # of the ticks; bags mostly begin and end with some that are not used
 _FEW = 1000              # transitions; tasks that were learned offline took some thousands
