@@ -80,13 +80,14 @@ def _spinning(node, done: threading.Event):
 
 
 def _spin(executor, node, done: threading.Event) -> None:
-    while True:
+    while rclpy.ok():
         try:
             executor.spin()
             return
         except ExternalShutdownException:
-            done.set()
+            break
         except Exception as error:  # such as rclpy's at a parameter of a type that is none
             log = node.get_logger()
             log.error(f'a callback failed: {error!r}', throttle_duration_sec=1.0)
             log.debug(traceback.format_exc())
+    done.set()
