@@ -19,15 +19,26 @@ import dataclasses
 import difflib
 import os
 from pathlib import Path
+import reprlib
 import tempfile
 import types
 import typing
 
 import yaml
 
+# A few hundred bytes of YAML aliases make lists of millions of items: none of them on one line.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 120, 120, 500
+_SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict, _SHORT.maxlevel = 12, 12, 12, 2
+
 
 class InputError(ValueError):
     """What the user gave cannot be used; its text is one line that says what and why."""
+
+
+def shown(value) -> str:
+    """Return a value as an error shows it: as it is written, cut where it is long."""
+    return _SHORT.repr(value)
 
 
 def share_folder() -> Path:
@@ -56,7 +67,7 @@ def check_keys(mapping, allowed, where: str) -> dict:
 
     """
     if not isinstance(mapping, dict):
-        raise InputError(f'{where}: got {mapping!r}; expected keys: {", ".join(allowed)}')
+        raise InputError(f'{where}: got {shown(mapping)}; expected keys: {", ".join(allowed)}')
     for key in mapping:
         if key not in allowed:
             raise InputError(f'{where}: {unknown_name("key", key, allowed)}')
@@ -142,7 +153,7 @@ def _typed(value, kind, where: str):
             if kind(value) == value or kind is float:
                 return kind(value)
     if kind in (int, float) or not isinstance(value, typing.get_origin(kind) or kind):
-        raise InputError(f'{where}: got {value!r}; expected {_type_name(kind)}')
+        raise InputError(f'{where}: got {shown(value)}; expected {_type_name(kind)}')
     return value
 
 
@@ -153,7 +164,7 @@ def _typed_union(value, options, where: str):
         with contextlib.suppress(InputError):
             return _typed(value, option, where)
     names = ' or '.join(_type_name(option) for option in options)
-    raise InputError(f'{where}: got {value!r}; expected {names}')
+    raise InputError(f'{where}: got {shown(value)}; expected {names}')
 
 
 def _type_name(kind) -> str:

@@ -19,7 +19,8 @@ import dataclasses
 import pytest
 
 from iql_ros.files import (
-    check_new_file, from_mapping, InputError, parse_yaml, read_yaml, write_atomic)
+    check_new_file, from_mapping, InputError, parse_yaml, read_yaml, shown, write_atomic)
+from iql_ros.robot.robot_interface import parse_robot_interface
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,25 @@ def test_yaml_that_is_no_clean_mapping_is_refused_on_one_line(text):
     with pytest.raises(InputError) as error:
         parse_yaml(text, 'x.yaml')
     assert str(error.value).startswith('x.yaml: ') and '\n' not in str(error.value)
+
+
+def bomb(*keys):
+    """Return YAML whose last key stands for ten times as many values as the one before it."""
+    lines = [f'{keys[0]}: &{keys[0]} x']
+    for before, key in zip(keys, keys[1:]):
+        lines.append(f'{key}: &{key} [{", ".join([f"*{before}"] * 10)}]')
+    return '\n'.join(lines)
+
+
+def test_yaml_that_stands_for_very_many_values_is_refused_on_one_short_line():
+    text = bomb('task', 'action', 'observation', 'settle', 'control_rate', 'robot')
+    with pytest.raises(InputError, match='^text: robot: got .*; expected a name$') as error:
+        parse_robot_interface(text, 'text')
+    assert len(str(error.value)) < 1000
+    with pytest.raises(InputError, match='^text: rate: got .*; expected float$') as error:
+        from_mapping(Settings, {'rate': parse_yaml(text, 'text')['robot']}, 'text')
+    assert len(str(error.value)) < 1000
+    assert shown([1.0, 'two']) == "[1.0, 'two']"
 
 
 def test_a_base_that_is_merged_in_may_be_overridden():

@@ -23,7 +23,8 @@ import json
 
 import numpy as np
 
-from iql_ros.files import check_keys, from_mapping, InputError, parse_yaml, read_text
+from iql_ros.files import (
+    check_keys, from_mapping, InputError, parse_yaml, read_text, shown)
 from iql_ros.robot.streams import Action, ActionScaling, Observation
 
 _KEYS = ('robot', 'control_rate', 'settle', 'observation', 'action', 'task')
@@ -178,13 +179,14 @@ def parse_robot_interface(text: str, where: str) -> RobotInterface:
         if key not in content:
             raise InputError(f"{where}: key '{key}' is missing")
     if not isinstance(content['robot'], str) or not content['robot']:
-        raise InputError(f"{where}: robot: got {content['robot']!r}; expected a name")
+        raise InputError(f"{where}: robot: got {shown(content['robot'])}; expected a name")
     rate = content['control_rate']
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1000:
-        raise InputError(f'{where}: control_rate: got {rate!r}; allowed: 0 < Hz <= 1000')
+        raise InputError(f'{where}: control_rate: got {shown(rate)}; allowed: 0 < Hz <= 1000')
     settle = content.get('settle', min(0.005, 0.1 / rate))
     if not isinstance(settle, (int, float)) or not 0 <= settle < 1 / rate:
-        raise InputError(f'{where}: settle: got {settle!r}; allowed: 0 <= s < 1 / control_rate')
+        raise InputError(f'{where}: settle: got {shown(settle)}; allowed: 0 <= s < 1 / '
+                         'control_rate')
     interface = RobotInterface(
         robot=content['robot'], control_rate=float(rate), settle=float(settle),
         observation=_streams(content, 'observation', Observation, where),
@@ -198,7 +200,7 @@ def parse_robot_interface(text: str, where: str) -> RobotInterface:
 def _streams(content, key: str, cls, where: str) -> tuple:
     entries = content[key]
     if not isinstance(entries, list) or not entries:
-        raise InputError(f'{where}: {key}: got {entries!r}; expected a list of streams')
+        raise InputError(f'{where}: {key}: got {shown(entries)}; expected a list of streams')
     streams = tuple(from_mapping(cls, entry, f'{where}: {key}[{index}]')
                     for index, entry in enumerate(entries))
     topics = [stream.topic for stream in streams]
