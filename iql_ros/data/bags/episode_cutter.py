@@ -138,11 +138,10 @@ class EpisodeCutter:
                 self._forget_unmarked()
             self._marked = self._inside = True
         elif event in _ENDS:
-            if event in ('success', 'failure') and not (self._inside and self._builder.waiting
-                                                        and observation is not None):
+            ended = (self._inside and observation is not None
+                     and self._step(tick_ns, observation, event))
+            if event in ('success', 'failure') and not ended:
                 self.notes.append(f"'{event}' at {tick_ns / _SECOND:.3f} s ended no episode")
-            if self._inside and observation is not None:
-                self._step(tick_ns, observation, event)
             self._close(event)
             self._inside = not self._marked
 
@@ -174,7 +173,8 @@ class EpisodeCutter:
                                            f'{tick_ns / _SECOND:.3f} s')
         self._why = f'{name} not finite'
 
-    def _step(self, tick_ns: int, observation, ended: str = '') -> None:
+    def _step(self, tick_ns: int, observation, ended: str = '') -> bool:
+        """Take a tick of an episode; return whether a transition came of it."""
         outcome = {'success': self._task.success_reward,
                    'failure': self._task.failure_reward}.get(ended)
         waiting = self._builder.waiting
@@ -183,14 +183,14 @@ class EpisodeCutter:
             if waiting:
                 self._close_transitions('no command in force')
                 self.dropped['no command in force'] += 1
-            return
+            return False
         if not np.isfinite(transition.action).all():
             name = self._interface.action_names[
                 np.flatnonzero(~np.isfinite(transition.action))[0]]
             self._refuse_value('action', name, tick_ns)
             self._close(self._why)
             self.dropped[self._why] += 1
-            return
+            return False
         self._transitions.append(transition)
         if transition.terminated or transition.truncated:
             reason = 'terminated' if transition.terminated else 'time limit'
@@ -198,6 +198,7 @@ class EpisodeCutter:
             self._inside = not self._marked
             if transition.truncated and self._inside and not ended:
                 self._builder.tick(tick_ns, observation)  # the drive goes on: the next episode
+        return True
 
     def _close(self, reason: str) -> None:
         self._builder.end_episode()

@@ -115,6 +115,13 @@ def test_a_success_outside_of_any_episode_is_noted():
     assert cutter.notes == ["'success' at 0.800 s ended no episode"]
 
 
+def test_a_success_that_no_command_led_to_is_noted():
+    poses = [(tick, OBSERVATION, float(tick)) for tick in range(9)]
+    cutter = cut([*poses, (0, ACTION, 0.0), (1, ACTION, 1.0), mark(7, 'success')])
+    assert [end['ended'] for end in cutter.ends] == ['no command in force']
+    assert cutter.notes == ["'success' at 1.400 s ended no episode"]
+
+
 def test_the_actions_of_an_operator_are_flagged():
     cutter = cut(drive(0, 5) + [mark(1, 'intervention_start'), mark(3, 'intervention_end')])
     assert cutter.episodes[0].interventions.tolist() == [False, True, True, False]
