@@ -26,7 +26,7 @@ from unittest import mock
 
 from source_tables import Entry, fields, parameters, plain_words, ROOT, SourceError
 
-from iql_ros.cli import cli
+from iql_ros.cli import cli, json_output
 
 _MARK = re.compile(r'<!-- table: (.+?) -->')
 _SPECIAL = re.compile(r'([\\*_|$<>\[\]#~])')
@@ -64,6 +64,13 @@ def field_table(path: str, name: str, *left_out: str) -> str:
 def parameter_table(path: str) -> str:
     """Return the parameters of a node."""
     return table(*parameters(path))
+
+
+def json_table(name: str, kind: str = '') -> str:
+    """Return the keys of a document that `--json` prints, of one kind where there are several."""
+    keys = getattr(json_output, name)
+    return table([Entry(key, meaning=meaning) for key, meaning in
+                  (keys[kind] if kind else keys).items()])
 
 
 def launch_table(path: str) -> str:
@@ -174,4 +181,4 @@ def escape(words: str) -> str:
 
 
 KINDS = {'fields': field_table, 'parameters': parameter_table, 'launch': launch_table,
-         'commands': command_sections}
+         'commands': command_sections, 'json': json_table}

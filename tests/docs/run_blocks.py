@@ -174,6 +174,9 @@ def main(arguments=None) -> int:
     parser.add_argument('--slow', action='store_true', help='those marked slow too')
     parser.add_argument('--list', action='store_true', help='only say what would be run')
     options = parser.parse_args(arguments)
+    for path in options.files:
+        if not path.is_file():
+            parser.error(f'{path}: no such page')
     started = time.monotonic()
     found = [read_page(path.resolve()) for path in options.files or pages()]
     results = _run_pages(found, options.slow, options.list)

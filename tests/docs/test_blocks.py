@@ -137,3 +137,9 @@ def test_a_page_whose_files_are_not_here_is_not_run(tmp_path, capfd):
     page.write_text('<!-- needs: nowhere.bag -->\n```console\n$ false\n```\n')
     assert main([str(page)]) == 0
     assert 'needs nowhere.bag' in capfd.readouterr().out
+
+
+def test_a_page_that_is_not_there_is_refused_on_one_line(capfd):
+    with pytest.raises(SystemExit, match='2'):
+        main(['nothing.md'])
+    assert capfd.readouterr().err.splitlines()[-1] == 'run_blocks: error: nothing.md: no such page'

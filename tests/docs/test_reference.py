@@ -25,6 +25,7 @@ import typing
 import numpy as np
 import pytest
 
+from iql_ros.cli import json_output
 from iql_ros.data.minari_writer import write_minari
 from iql_ros.files import InputError
 from iql_ros.learner.iql import IQLAgent, IQLConfig
@@ -170,6 +171,14 @@ def test_every_command_and_option_is_in_the_reference():
                 assert re.search(rf'(^| ){option}\b', named), f'{name} {option}'
         assert all(cells[-1] for cells in listed.values())
         assert not parser.epilog or 'example' in parser.epilog
+
+
+@pytest.mark.parametrize('heading, keys', [
+    *((f'inspect, {name}', json_output.INSPECT_KEYS[kind]) for name, kind in (
+        ('bags', 'bags'), ('a dataset', 'dataset'), ('a checkpoint', 'checkpoint'))),
+    ('evaluate', json_output.EVALUATE_KEYS), ('doctor', json_output.DOCTOR_KEYS)])
+def test_every_key_that_json_prints_is_in_the_reference(heading, keys):
+    assert list(rows('command-line.md', heading)) == list(keys) and all(keys.values())
 
 
 def test_every_environment_variable_is_in_the_reference():
