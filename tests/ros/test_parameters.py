@@ -49,7 +49,7 @@ REFUSED = [  # while it drives
     ('exploration_limit', '{low: [0.1]}', "'exploration_limit': key 'high' is missing"),
     ('exploration_limit', '{low: [0], high: [0.1, 0]}', 'low: got [0.0]; expected 2 finite value'),
     ('exploration_limit', '{low: [0, 0], high: [0.4, 0]}', 'got [0.0, 0.4]; allowed: inside'),
-    ('exploration_limit', '{low: &a [0, 0], high: *a}', 'got an anchor (&)'),
+    ('exploration_limit', '{low: [&a [0, 0], *a], high: 1}', 'got [0, 0]; expected float'),
     ('exploration_limit', '{"a\\nb": 1}', "unknown key 'a b'"),
 ]
 

@@ -260,8 +260,6 @@ def _limit(text: str, interface: RobotInterface) -> Limit | None:
     if not text:
         return None
     where = "parameter 'exploration_limit'"
-    if '&' in text:  # few anchors can name more numbers than memory holds
-        raise InputError(f'{where}: got an anchor (&); expected {{low: [...], high: [...]}}')
     limit, scaling = from_mapping(Limit, parse_yaml(text, where), where), interface.action_scaling
     for name, values in (('low', limit.low), ('high', limit.high)):
         check_vector(values, interface.action_dim, f'{where}: {name}')
