@@ -18,7 +18,9 @@ import dataclasses
 
 import numpy as np
 
-from iql_ros.files import InputError
+from iql_ros.files import InputError, shown
+
+_LONGEST_REPEAT = 60.0   # [s]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +41,21 @@ class GateSettings:
     limit: Limit | None = None     # absolute limits; null: low and high of the stream
     # [unit/s] how fast a command may change, per value; allowed: > 0, or none
     max_rate: tuple[float, ...] | str = 'none'
-    # what is sent when the gate trips and when an episode ends; allowed: zero, or values
+    # what is sent when the gate trips and when an episode ends; allowed: zero, or values, inside
+    # the limits
     stop: tuple[float, ...] | str = 'zero'
+    # [s] how long the stop is repeated after an episode's end and on leaving; default: twice
+    # downstream_timeout, at most 60; 1 where that is none; allowed: 0 to 60
+    stop_repeat: float | None = None
+
+    @property
+    def stop_repeat_ns(self) -> int:
+        """Return how long the stop is repeated [ns]."""
+        seconds = self.stop_repeat
+        if seconds is None:
+            timed = not isinstance(self.downstream_timeout, str)
+            seconds = min(2 * self.downstream_timeout, _LONGEST_REPEAT) if timed else 1.0
+        return round(seconds * 1e9)
 
     def check(self, size: int, low, high, where: str) -> None:
         """Refuse what does not fit a stream of `size` values between low and high."""
@@ -62,6 +77,19 @@ class GateSettings:
                 raise InputError(
                     f'{where}: gate.limit[{index}]: got [{limit.low[index]}, '
                     f'{limit.high[index]}]; allowed: inside [{low[index]}, {high[index]}]')
+        self._check_stop(limit, where)
+        if self.stop_repeat is not None and not 0 <= self.stop_repeat <= _LONGEST_REPEAT:
+            raise InputError(f'{where}: gate.stop_repeat: got {self.stop_repeat}; allowed: '
+                             f'0 <= s <= {_LONGEST_REPEAT:g}')
+
+    def _check_stop(self, limit: Limit, where: str) -> None:
+        zero = isinstance(self.stop, str)
+        stop = np.zeros(len(limit.low)) if zero else np.array(self.stop)
+        inside = np.clip(stop, limit.low, limit.high)
+        for index in np.flatnonzero(stop != inside):
+            remedy = f'; write values, such as stop: {shown(inside.tolist())}' if zero else ''
+            raise InputError(f'{where}: gate.stop[{index}]: got {stop[index]}; allowed: inside '
+                             f'[{limit.low[index]}, {limit.high[index]}]{remedy}')
 
     def check_timeout(self, control_rate: float, where: str) -> None:
         """Refuse a downstream timeout shorter than two control periods."""

@@ -67,6 +67,15 @@ def test_vectors_are_field_major_in_the_order_of_the_file():
     ('downstream_timeout: 0.5', 'downstream_timeout: 1, limit: {low: [-1, -1], high: [1, 1]}',
      'allowed: inside [-0.3, 0.3]'),
     ('downstream_timeout: 0.5', 'downstream_timeout: 1, stop: hold', 'allowed: zero or 2 values'),
+    ('downstream_timeout: 0.5', 'downstream_timeout: 1, stop: [0.0, -50.0]',
+     'gate.stop[1]: got -50.0; allowed: inside [-1.5, 1.5]'),
+    ('downstream_timeout: 0.5',
+     'downstream_timeout: 1, stop: [0.3, 0.0], limit: {low: [-0.1, 0.0], high: [0.2, 1.0]}',
+     'gate.stop[0]: got 0.3; allowed: inside [-0.1, 0.2]'),
+    ('low: [-0.3, -1.5]', 'low: [0.1, -1.5]', 'gate.stop[0]: got 0.0; allowed: inside [0.1, 0.3]; '
+     'write values, such as stop: [0.1, 0.0]'),
+    ('downstream_timeout: 0.5', 'downstream_timeout: 1, stop_repeat: 61',
+     'gate.stop_repeat: got 61.0; allowed: 0 <= s <= 60'),
     ('topic: pose', 'topic: joint_states', "topic 'joint_states' is given twice"),
     ('geometry_msgs/msg/Pose,', 'os.system,', 'expected pkg/msg/Name'),
     ('robot: toy', 'robot:', 'robot: got None; expected a name'),
@@ -81,6 +90,14 @@ def test_a_wrong_file_is_refused_on_one_line_that_names_what_is_allowed(old, new
         toy(old, new)
     assert message in str(error.value) and str(error.value).startswith('toy.yaml')
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('settings, seconds', [
+    ('downstream_timeout: 0.7', 1.4), ('downstream_timeout: none', 1.0),
+    ('downstream_timeout: 1.0e+9', 60.0), ('downstream_timeout: 0.7, stop_repeat: 0', 0.0)])
+def test_the_stop_is_repeated_until_the_robot_stops_by_itself(settings, seconds):
+    stream, = toy('downstream_timeout: 0.5', settings).action
+    assert stream.gate.stop_repeat_ns == seconds * 1e9
 
 
 def test_the_contract_ignores_what_may_differ_between_machines():
