@@ -189,11 +189,20 @@ def _command(stream: StreamDraft, choice: Choice) -> list[str]:
     lines += ['    gate:', '      limit:', *_list('        low: ', lows),
               *_list('        high: ', highs),
               _line('      max_rate: none', '[unit/s] or a list; TODO for a real robot'),
-              _line('      stop: zero', 'TODO check: right for velocities' if mean else
-                    'TODO check: zero may be no safe place for positions or thrust'),
+              *_stop(bounds, mean),
               _line(f'      downstream_timeout: {choice.timeout:g}',
                     '[s] TODO check: after which the robot stops by itself')]
     return lines
+
+
+def _stop(bounds, mean: bool) -> list[str]:
+    """Return the line of the stop: zero, or what comes nearest to it of the commands seen."""
+    if all(low <= 0 <= high for low, high in bounds):
+        return [_line('      stop: zero', 'TODO check: right for velocities' if mean else
+                      'TODO check: zero may be no safe place for positions or thrust')]
+    nearest = [_number(min(max(0.0, low), high)) for low, high in bounds]
+    return [*_list('      stop: ', nearest),
+            _line('', 'TODO check: zero was never commanded, this is the nearest to it')]
 
 
 def _list(head: str, texts: list[str]) -> list[str]:

@@ -149,6 +149,13 @@ def test_a_command_with_a_text_says_what_it_was(tmp_path):
     assert parse_robot_interface(text, 'draft.yaml').action_names == ['grip_command force']
 
 
+def test_a_command_that_was_never_zero_stops_nearest_to_it(tmp_path):
+    text = draft(tmp_path, odom(), stream('/cmd_vel', lambda time: twist(
+        0.3 + 0.1 * np.sin(time), -0.5 + 0.1 * np.sin(time))))
+    assert parse_robot_interface(text, 'draft.yaml').action[0].gate.stop == (0.2, -0.4)
+    assert 'TODO check: zero was never commanded' in flat(text)
+
+
 def test_what_is_commented_out_loads_when_it_is_uncommented(tmp_path):
     text = draft(tmp_path, commands(), odom('/odom'), odom('/odometry', times(20)))
     uncommented = '\n'.join(
