@@ -30,6 +30,7 @@ import yaml
 _SHORT = reprlib.Repr()
 _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 120, 120, 500
 _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict, _SHORT.maxlevel = 12, 12, 12, 2
+_LISTED = 100  # of the names that exist, in an error
 
 
 class InputError(ValueError):
@@ -52,10 +53,17 @@ def share_folder() -> Path:
 
 def unknown_name(what: str, got, allowed) -> InputError:
     """Return the error for a name that does not exist, with the nearest that does."""
-    names = [str(name) for name in allowed]
-    near = difflib.get_close_matches(str(got), names, n=1)
+    allowed = list(allowed)
+    got, *names = (_cut(str(name)) for name in [got, *allowed[:_LISTED]])
+    near = difflib.get_close_matches(got, names, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ''
+    if len(allowed) > _LISTED:
+        names.append(f'and {len(allowed) - _LISTED} more')
     return InputError(f"unknown {what} '{got}'{hint}; allowed: {', '.join(names) or 'none'}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHORT.maxstring else f'{text[:_SHORT.maxstring - 3]}...'
 
 
 def check_keys(mapping, allowed, where: str) -> dict:

@@ -19,7 +19,8 @@ import dataclasses
 import pytest
 
 from iql_ros.files import (
-    check_new_file, from_mapping, InputError, parse_yaml, read_yaml, shown, write_atomic)
+    check_new_file, from_mapping, InputError, parse_yaml, read_yaml, shown, unknown_name,
+    write_atomic)
 from iql_ros.robot.robot_interface import parse_robot_interface
 
 
@@ -111,6 +112,13 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path, monk
     assert str(error.value).startswith(text)
     check_new_file('new.csv', '--csv')
     assert [path.name for path in tmp_path.iterdir()] == ['folder']
+
+
+def test_an_unknown_name_is_told_shortly_whatever_exists():
+    error = unknown_name('joint', 'left' * 1000, [f'joint_{n}' * 40 for n in range(100_000)])
+    assert len(str(error)) < 13_000 and str(error).endswith(', and 99900 more')
+    assert str(unknown_name('key', 'lefft', iter(['left', 'right']))) == (
+        "unknown key 'lefft' (did you mean 'left'?); allowed: left, right")
 
 
 def test_a_missing_and_a_binary_file_are_refused_on_one_line(tmp_path):

@@ -26,10 +26,24 @@ from iql_ros.files import InputError, unknown_name
 _FIELD = re.compile(r'(?:(\w+)\()?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\)?')
 _ROTATIONS = ('yaw_cos', 'yaw_sin')
 _NAME_LISTS = ('name', 'joint_names')  # JointState, JointTrajectory
+# Whoever may publish may send names without end: what is looked at, kept and said is bounded.
+_MOST_JOINTS, _LONGEST_NAME = 1000, 256
+_LISTED = 24            # joints in an error
+_REMEMBERED = 4         # lists of names a stream: several publishers may share its topic
+_NORM_ROUNDED = 1e-6    # by which the square of a quaternion's norm is off for rounding alone
+_NORM_OFF = 0.1         # by which a norm may be off
 
 
 class MissingJointError(InputError):
     """A message lacks a joint that the robot YAML names."""
+
+
+class OtherJointsError(MissingJointError):
+    """A message names joints, and none that the robot YAML names: another publisher's."""
+
+
+class OrientationError(InputError):
+    """A quaternion's norm is far from one."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -94,16 +108,46 @@ def set_stamp(message, time_ns: int) -> None:
 
 
 def read_scalar(message, function: str | None, path: str) -> float:
-    """Read one number: a plain field, or the cosine or sine of a quaternion's yaw (REP 103)."""
+    """
+    Read one number: a plain field, or the cosine or sine of a quaternion's yaw (REP 103).
+
+    An orientation of zeros, or one that is not finite, is none: NaN, which the finite check of
+    who asks will find.
+
+    Raises:
+        OrientationError: for a quaternion whose norm is far from one.
+
+    """
     value = follow(message, path)
     if function is None:
-        return float(value)
-    sine = 2.0 * (value.w * value.z + value.x * value.y)
-    cosine = 1.0 - 2.0 * (value.y * value.y + value.z * value.z)
+        return value.__float__()  # float() would read a text, and an array as one
+    x, y, z, w = value.x, value.y, value.z, value.w
+    square = x * x + y * y + z * z + w * w
+    if not abs(square - 1.0) < _NORM_ROUNDED:
+        x, y, z, w = _normalised(path, x, y, z, w)
+    sine = 2.0 * (w * z + x * y)
+    cosine = 1.0 - 2.0 * (y * y + z * z)
     length = math.hypot(sine, cosine)
     if length == 0.0:
-        return math.nan  # an orientation of zeros is no orientation: the finite check trips
+        return math.nan  # straight up or down: it has no yaw
     return (cosine if function == 'yaw_cos' else sine) / length
+
+
+def read_recorded_scalar(message, function: str | None, path: str) -> float:
+    """Read one number of a recording: a quaternion whose norm is far from one gives NaN."""
+    try:
+        return read_scalar(message, function, path)
+    except OrientationError:
+        return math.nan
+
+
+def _normalised(path: str, *quaternion: float) -> tuple[float, ...]:
+    norm = math.hypot(*quaternion)
+    if norm == 0.0 or not math.isfinite(norm):
+        return (math.nan,) * 4
+    if not abs(norm - 1.0) <= _NORM_OFF:
+        raise OrientationError(f"field '{path}' is a quaternion of norm {norm:.4g}; expected 1")
+    return tuple(value / norm for value in quaternion)
 
 
 def write_yaw(message, path: str, cosine: float, sine: float) -> None:
@@ -126,27 +170,61 @@ def read_joints(message, path: str, joints: tuple[str, ...]) -> np.ndarray:
             raise InputError('the trajectory has no points')
         source = message.points[-1]
     values = follow(source, path)
-    indices = _joint_indices(tuple(names), joints)
+    indices = _joint_order(joints).indices(names)
     if len(values) != len(names):
         raise InputError(f"field '{path}' has {len(values)} values for {len(names)} joints")
     return np.asarray(values, dtype=np.float64)[indices]
 
 
 @functools.lru_cache(maxsize=256)
-def _joint_indices(names: tuple[str, ...], joints: tuple[str, ...]) -> np.ndarray:
-    for joint in joints:
-        if joint not in names:
-            raise MissingJointError(str(unknown_name('joint', joint, names)))
-    return np.array([names.index(joint) for joint in joints])
+def _joint_order(joints: tuple[str, ...]):
+    return _JointOrder(joints)
+
+
+class _JointOrder:
+    """Where the joints of a robot YAML stand in messages; the last lists of names are known."""
+
+    def __init__(self, joints: tuple[str, ...]):
+        self._joints = joints
+        self._known = ()     # (names, indices or the error); replaced whole: threads share it
+
+    def indices(self, names) -> np.ndarray:
+        """Return the joints' places in a list of names."""
+        if len(names) > _MOST_JOINTS:
+            raise InputError(f'{len(names)} joints are named; allowed: at most {_MOST_JOINTS}')
+        names = list(names)
+        for known, found in self._known:
+            if known == names:
+                break
+        else:
+            found = self._find(names)
+            self._known = ((names, found), *self._known[:_REMEMBERED - 1])
+        if isinstance(found, InputError):
+            raise type(found)(str(found))
+        return found
+
+    def _find(self, names: list[str]) -> np.ndarray | MissingJointError:
+        if max(map(len, names), default=0) > _LONGEST_NAME:
+            raise InputError(f'the name of a joint has {max(map(len, names))} characters; '
+                             f'allowed: at most {_LONGEST_NAME}')
+        places = {name: index for index, name in reversed(list(enumerate(names)))}
+        missing = [joint for joint in self._joints if joint not in places]
+        if not missing:
+            return np.array([places[joint] for joint in self._joints])
+        kind = OtherJointsError if names and len(missing) == len(self._joints) else (
+            MissingJointError)
+        listed = names if len(names) <= _LISTED else [*names[:_LISTED],
+                                                      f'and {len(names) - _LISTED} more']
+        return kind(str(unknown_name('joint', missing[0], listed)))
 
 
 def read_array(message, path: str, size: int) -> np.ndarray:
     """Read an array field of exactly `size` numbers."""
-    values = np.asarray(follow(message, path), dtype=np.float64)
-    if values.shape != (size,):
-        raise InputError(f"field '{path}' has {values.size} values; the interface says "
+    values = follow(message, path)
+    if len(values) != size:
+        raise InputError(f"field '{path}' has {len(values)} values; the interface says "
                          f'size: {size}')
-    return values
+    return np.asarray(values, dtype=np.float64)
 
 
 def read_beams(message, path: str, beams: int) -> np.ndarray:

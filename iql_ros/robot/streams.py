@@ -111,9 +111,14 @@ class Stream:
         return {'fields': list(self.fields), 'joints': list(self.joints),
                 'size': self.size, 'beams': self.beams}
 
-    def decode(self, message) -> np.ndarray:
+    def decode(self, message, recorded: bool = False) -> np.ndarray:
         """
         Return the vector (dim,) float64 of a message.
+
+        Args:
+            message: Of the stream's type.
+            recorded: It is of a bag: a quaternion that is none does not end the reading of the
+                others, it gives NaN, and what is not finite is looked for and counted there.
 
         Raises:
             InputError: naming the topic and the field, joint or size that does not fit.
@@ -121,7 +126,9 @@ class Stream:
         """
         try:
             if self.width == 1 and not (self.joints or self.size or self.beams):
-                return np.array([message_fields.read_scalar(message, function, path)
+                read = (message_fields.read_recorded_scalar if recorded
+                        else message_fields.read_scalar)
+                return np.array([read(message, function, path)
                                  for function, path in self._split_fields])
             parts = [self._read(message, path) for _, path in self._split_fields]
         except InputError as error:

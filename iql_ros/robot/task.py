@@ -45,8 +45,18 @@ class TopicSource:
         message_fields.split_field(self.field, f"topic '{self.topic}'")
 
     def decode(self, message) -> float:
-        """Return the message's number."""
-        return message_fields.read_scalar(message, None, self.field)
+        """
+        Return the message's number.
+
+        Raises:
+            InputError: for a field that is missing, or no number.
+
+        """
+        try:
+            return message_fields.read_scalar(message, None, self.field)
+        except (AttributeError, TypeError):
+            raise InputError(f"topic '{self.topic}' ({self.type}): field '{self.field}' is no "
+                             'number') from None
 
 
 @dataclasses.dataclass(frozen=True)

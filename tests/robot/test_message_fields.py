@@ -15,6 +15,7 @@
 """Tests for message_fields.py."""
 
 import math
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -49,6 +50,75 @@ def test_a_yaw_survives_its_way_through_a_quaternion(yaw):
     message_fields.write_yaw(message, 'q', math.cos(yaw), math.sin(yaw))
     assert message_fields.read_scalar(message, 'yaw_cos', 'q') == pytest.approx(math.cos(yaw))
     assert message_fields.read_scalar(message, 'yaw_sin', 'q') == pytest.approx(math.sin(yaw))
+
+
+@pytest.mark.parametrize('numbers', [(0.0, 0.0, 0.0, 0.0), (0.0, 0.0, math.nan, 1.0),
+                                     (0.0, math.inf, 0.0, 1.0)])
+def test_an_orientation_that_is_none_is_not_a_number(numbers):
+    message = SimpleNamespace(q=SimpleNamespace(**dict(zip('xyzw', numbers))))
+    assert math.isnan(message_fields.read_scalar(message, 'yaw_cos', 'q'))
+    assert math.isnan(message_fields.read_scalar(message, 'yaw_sin', 'q'))
+
+
+def quaternion(yaw, norm):
+    return SimpleNamespace(q=SimpleNamespace(x=0.0, y=0.0, z=norm * math.sin(yaw / 2),
+                                             w=norm * math.cos(yaw / 2)))
+
+
+@pytest.mark.parametrize('norm', [0.91, 1.09])
+def test_an_orientation_of_nearly_norm_one_is_normalised(norm):
+    assert message_fields.read_scalar(quaternion(2.0, norm), 'yaw_cos', 'q') == pytest.approx(
+        math.cos(2.0))
+
+
+@pytest.mark.parametrize('norm, words', [(2.0, '2'), (0.5, '0.5'), (1e200, '1e+200')])
+def test_an_orientation_of_another_norm_is_refused_live_and_no_number_in_a_bag(norm, words):
+    message = quaternion(2.0, norm)
+    with pytest.raises(InputError) as error:
+        message_fields.read_scalar(message, 'yaw_cos', 'q')
+    assert str(error.value) == f"field 'q' is a quaternion of norm {words}; expected 1"
+    assert math.isnan(message_fields.read_recorded_scalar(message, 'yaw_cos', 'q'))
+
+
+def test_a_message_that_names_none_of_the_joints_is_another_publishers():
+    with pytest.raises(message_fields.OtherJointsError):
+        message_fields.read_joints(joint_state(['arm'], [0.0]), 'velocity', ('left', 'right'))
+    for names in ([], ['left', 'arm']):  # a fault
+        with pytest.raises(message_fields.MissingJointError) as error:
+            message_fields.read_joints(joint_state(names, [0.0]), 'velocity', ('left', 'right'))
+        assert not isinstance(error.value, message_fields.OtherJointsError)
+
+
+def test_a_joint_that_is_named_twice_is_the_first():
+    message = joint_state(['a', 'b', 'a'], [1.0, 2.0, 3.0])
+    assert message_fields.read_joints(message, 'velocity', ('b', 'a')).tolist() == [2.0, 1.0]
+
+
+def test_names_that_are_changed_in_place_are_seen():
+    message = joint_state(['a', 'b'], [1.0, 2.0])
+    message_fields.read_joints(message, 'velocity', ('a', 'b'))
+    message.name.reverse()
+    assert message_fields.read_joints(message, 'velocity', ('a', 'b')).tolist() == [2.0, 1.0]
+
+
+def test_names_that_change_are_not_kept():
+    tracemalloc.start()
+    for number in range(300):
+        names = [f'{number}_{joint}' for joint in range(1000)]
+        with pytest.raises(message_fields.OtherJointsError):
+            message_fields.read_joints(joint_state(names, [0.0] * 1000), 'velocity', ('left',))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 2_000_000
+
+
+@pytest.mark.parametrize('names', [[f'joint_{number}' for number in range(100_000)],
+                                   [f'joint_{number}' for number in range(1000)],
+                                   ['j' * 1_000_000], ['j' * 256] * 1000])
+def test_names_without_end_are_refused_in_a_short_line(names):
+    with pytest.raises(InputError) as error:
+        message_fields.read_joints(joint_state(names, [0.0] * len(names)), 'velocity', ('left',))
+    assert len(str(error.value)) < 4000
 
 
 def test_scan_sectors_take_the_nearest_return_and_nothing_seen_is_range_max():

@@ -124,3 +124,10 @@ def test_a_message_that_does_not_fit_names_topic_and_field():
     stream = Observation(topic='odom', type='p/msg/T', max_age=0.1, fields=('twist.liner.x',))
     with pytest.raises(InputError, match=r"topic 'odom' \(p/msg/T\).*did you mean 'linear'"):
         stream.decode(SimpleNamespace(twist=SimpleNamespace(linear=1)))
+
+
+@pytest.mark.parametrize('value', ['12', array.array('b', b'12'), array.array('d', [1.0] * 9)])
+def test_a_text_and_an_array_are_no_number_whatever_they_read_as(value):
+    stream = Observation('data', 'a/msg/B', ('data',), 1.0)
+    with pytest.raises(InputError, match="topic 'data' .*another kind"):
+        stream.decode(SimpleNamespace(data=value))

@@ -49,6 +49,13 @@ def test_a_task_of_topics():
     assert task.reward([0], [0], [0]) == 0.0 and task.terminated_source is None
 
 
+@pytest.mark.parametrize('value', ['2.5', [1.0], None])
+def test_a_reward_that_is_no_number_is_refused_by_its_field(value):
+    task = make_task('{reward: {topic: reward, type: a/msg/B, field: data}, time_limit: 1.0}')
+    with pytest.raises(InputError, match="topic 'reward' .a/msg/B.: field 'data' is no number"):
+        task.reward_source.decode(SimpleNamespace(data=value))
+
+
 @pytest.mark.parametrize('task, message', [
     ('{reward: "iql_ros.tasks:dokced", time_limit: 1.0}', 'iql_ros.tasks:dokced'),
     ('{reward: "nowhere:f", time_limit: 1.0}', "No module named 'nowhere'"),

@@ -15,6 +15,7 @@
 """Which topics of a bag make a robot's observations, actions, rewards and events."""
 
 import dataclasses
+import functools
 import typing
 
 from iql_ros.data.bags.reader import Bag
@@ -62,7 +63,8 @@ class _Wanted:
 def _wanted(interface: RobotInterface, task: Task) -> list[_Wanted]:
     found = []
     for kind, streams in ((OBSERVATION, interface.observation), (ACTION, interface.action)):
-        found += [_Wanted(kind, index, stream.topic, stream.type, stream.decode,
+        found += [_Wanted(kind, index, stream.topic, stream.type,
+                          functools.partial(stream.decode, recorded=True),
                           stream.stamp == 'header', stream.max_age,
                           executed=getattr(stream, 'executed', ''))
                   for index, stream in enumerate(streams)]

@@ -23,7 +23,8 @@ from iql_ros.cli import cli
 from iql_ros.data.bags.files import ALLOWANCES
 from tests.data.bags import oddities as odd
 from tests.data.bags.conversions import same
-from tests.data.bags.oddities import drive, SECOND, write
+from tests.data.bags.make_bag import header, make
+from tests.data.bags.oddities import drive, Entry, ROBOT, SECOND, write
 
 
 def test_a_name_that_cannot_be_allowed_is_refused_with_those_that_can(workplace):
@@ -109,6 +110,30 @@ def test_ticks_that_are_not_finite_can_be_left_out(workplace, usual):
     assert "'joint_states velocity[right]' is" in line and '--allow non-finite' in line
     dataset = workplace.convert(bag, allow=['non-finite'])
     assert len(dataset.episode_lengths) == 2 and np.isfinite(dataset.next_observations).all()
+    assert len(usual.rewards) - 5 < len(dataset.rewards) < len(usual.rewards)
+
+
+def orientation(stamp_ns, norm):
+    return Entry('/imu', stamp_ns, make('geometry_msgs/msg/QuaternionStamped', header=header(
+        stamp_ns), quaternion=make('geometry_msgs/msg/Quaternion', x=0.0, y=0.0, z=0.0, w=norm)))
+
+
+@pytest.mark.parametrize('norm', [0.0, 0.5])
+def test_ticks_without_an_orientation_can_be_left_out_like_those_that_are_not_finite(
+        workplace, usual, norm):
+    robot = ROBOT.replace('action:', '  - {topic: imu, fields: [yaw_cos(quaternion)], max_age: '
+                          '0.2,\n     type: geometry_msgs/msg/QuaternionStamped}\naction:')
+    entries = drive()
+    for entry in entries[:]:
+        if entry.topic == '/joint_states':
+            entries.append(orientation(entry.received_ns, 1.0))
+    entries.sort(key=lambda entry: entry.received_ns)
+    for entry in [entry for entry in entries if entry.topic == '/imu'][75:80]:
+        entry.message.quaternion.w = norm
+    bag = write(workplace.folder / 'bag', entries)
+    line = workplace.refusal(bag, robot)
+    assert "'imu yaw_cos(quaternion)' is" in line and '--allow non-finite' in line
+    dataset = workplace.convert(bag, robot, allow=['non-finite'])
     assert len(usual.rewards) - 5 < len(dataset.rewards) < len(usual.rewards)
 
 
