@@ -19,7 +19,11 @@ import time
 
 from std_srvs.srv import Trigger
 
-_LOOK = 0.1  # [s] how late a request to stop may be seen
+from iql_ros.files import shown
+
+_LOOK = 0.1     # [s] how late a request to stop may be seen
+_AGAIN = 1.0    # [s] after an answer that is none
+_LONGEST = 19   # digits of a stamp: int64, as ROS has its times
 
 
 class ResetClient:
@@ -31,20 +35,60 @@ class ResetClient:
         self._client = node.create_client(Trigger, service)
 
     def call(self, stopping: threading.Event) -> int | None:
-        """Return the stamp [ns] of the new episode's first step; None when there is none."""
-        if not self._wait(self._client.wait_for_service, stopping, 'service'):
-            return None
-        answered = threading.Event()
+        """
+        Return the stamp [ns] of the new episode's first step; None when there is none.
+
+        However slow the answer is, it is waited for. Who goes without one is called again when
+        it is back.
+        """
+        while self._wait(self._is_ready, stopping, 'service'):
+            response = self._ask(stopping)
+            if response is not None:
+                return self._stamp_ns(response, stopping)
+        return None
+
+    def _is_ready(self, seconds: float) -> bool:
+        if not self._client.service_is_ready():
+            time.sleep(seconds)
+        return self._client.service_is_ready()
+
+    def _ask(self, stopping: threading.Event) -> Trigger.Response | None:
+        """Return the answer; None when told to stop, or when who was asked has gone."""
+        answered, most = threading.Event(), self._servers()
         future = self._client.call_async(Trigger.Request())
         future.add_done_callback(lambda _: answered.set())
-        if not self._wait(answered.wait, stopping, 'the answer of'):
-            return None
-        response = future.result()
-        if response.success and response.message.isdecimal():
-            return int(response.message)
-        self._node.log(f"'{self._service}' answered {response.message!r}; expected success and a "
-                       'stamp in nanoseconds')
-        stopping.wait(1.0)
+        gone = False
+
+        def is_over(seconds: float) -> bool:
+            nonlocal most, gone
+            if answered.wait(seconds):
+                return True
+            # of two, as while one is started anew, nobody knows which has gone
+            count = self._servers()
+            most, gone = max(most, count), count < most
+            return gone
+
+        self._wait(is_over, stopping, 'the answer of')
+        if answered.is_set():
+            return future.result()
+        self._client.remove_pending_request(future)  # its late answer is not the next one's
+        if gone:
+            self._node.log(f"'{self._service}' has gone without an answer; calling it again when "
+                           'it is back')
+        return None
+
+    def _servers(self) -> int:
+        return self._node.count_services(self._client.service_name)
+
+    def _stamp_ns(self, response: Trigger.Response, stopping: threading.Event) -> int | None:
+        text = response.message
+        if response.success and text.isascii() and text.isdecimal() and len(text) <= _LONGEST:
+            stamp_ns = int(text)
+            if stamp_ns < 2 ** 63:
+                return stamp_ns
+        self._node.log(f"'{self._service}' answered {shown(text)}; expected success and a stamp "
+                       'in nanoseconds')
+        stopping.wait(_AGAIN)
         return None
 
     def _wait(self, ready, stopping: threading.Event, what: str) -> bool:
