@@ -18,11 +18,14 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 import numpy as np
 import pytest
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray
 
 from iql_ros.data.rosbag import read_episodes
-from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.nodes.control.interventions import Interventions
+from iql_ros.robot.robot_interface import load_robot_interface, parse_robot_interface
+from tests.robot.test_robot_interface import TEXT
 from tests.ros.test_policy_node import call, start
 
 TIMEOUT = 0.6        # [s] how long a command counts; patient with a busy machine
@@ -62,6 +65,28 @@ def operated(graph, tmp_path, wait_for, reset=True, act=lambda observation: np.a
     operator = Operator(robot)
     wait_for(lambda: operator.heard and 0.2 in robot.speeds(), what='a command')
     return robot, node, operator
+
+
+def test_a_command_counts_by_the_clock_that_is_given_whatever_the_nodes_time_does(
+        graph, wait_for):
+    host, clock_ns, trips, faults = graph.add(Node('host')), [7], [], []
+    interventions = Interventions(host, parse_robot_interface(TEXT, 'toy.yaml'), 0.5,
+                                  lambda: clock_ns[0])
+    interventions.subscribe(lambda: None, trips.append, faults.append)
+    publisher = host.create_publisher(TwistStamped, '~/intervention/cmd_vel', 10)
+    wait_for(lambda: publisher.get_subscription_count() == 1)
+    command = TwistStamped()
+    command.twist.linear.x = 0.2
+    publisher.publish(command)
+    wait_for(lambda: interventions.action() is not None, what='the command')
+    clock_ns[0] += 500_000_000
+    assert interventions.action().tolist() == [0.2, 0.0]
+    clock_ns[0] += 1
+    assert interventions.action() is None
+    command.twist.angular.z = float('nan')
+    publisher.publish(command)
+    wait_for(lambda: trips, what='the trip')
+    assert 'is not finite' in trips[0] and not faults
 
 
 def stamps(commands):

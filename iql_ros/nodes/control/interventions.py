@@ -32,12 +32,21 @@ class Interventions:
     """
     The newest command of an operator on every action topic; not a Node.
 
-    A command counts for `timeout` after it came, on the clock of the control loop: the stamps
-    of a joystick's driver are another machine's, or another clock's.
+    A command counts for `timeout` after it came, on a clock of its own: the stamps of a
+    joystick's driver are another machine's, and a node's time may stand still or go back.
     """
 
     def __init__(self, node, interface: RobotInterface, timeout: float, now_ns):
-        """Subscribe; `timeout` [s], `now_ns()` is the control loop's time."""
+        """
+        Take what an operator may command; `subscribe` listens.
+
+        Args:
+            node: The host.
+            interface: Of the robot.
+            timeout: For how long a command counts [s].
+            now_ns: () -> time [ns]: time.monotonic_ns, in lockstep the step's stamp.
+
+        """
         self._node, self._streams, self._now_ns = node, interface.action, now_ns
         self.set_timeout(timeout)
         self._lock = threading.Lock()
@@ -83,12 +92,13 @@ class Interventions:
         else:
             self._on_not_finite(f'{name}: {vector.tolist()} is not finite')
 
-    def action(self, now_ns: int) -> np.ndarray | None:
+    def action(self) -> np.ndarray | None:
         """Return what the operator wants (action_dim,), NaN where they have no say; None: none."""
         with self._lock:
             newest = list(self._newest)
         if not any(newest):
             return None
+        now_ns = self._now_ns()
         parts = [said[1] if said and 0 <= now_ns - said[0] <= self._timeout_ns
                  else np.full(stream.dim, np.nan) for stream, said in zip(self._streams, newest)]
         action = np.concatenate(parts)
