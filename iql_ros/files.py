@@ -30,6 +30,7 @@ import yaml
 _SHORT = reprlib.Repr()
 _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 120, 120, 500
 _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict, _SHORT.maxlevel = 12, 12, 12, 2
+TEMPORARY = '.iql_tmp'  # what ends the names of files half written, and of no other
 _LISTED = 100  # of the names that exist, in an error
 
 
@@ -205,7 +206,7 @@ def write_atomic(path, content) -> None:
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
-    descriptor, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
+    descriptor, temporary = tempfile.mkstemp(TEMPORARY, f'.{path.name}.', path.parent)
     try:
         with os.fdopen(descriptor, 'wb') as file:
             file.write(data)

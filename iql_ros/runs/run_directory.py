@@ -21,7 +21,7 @@ import re
 
 import yaml
 
-from iql_ros.files import InputError, read_yaml, write_atomic
+from iql_ros.files import InputError, read_yaml, TEMPORARY, write_atomic
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,199}')
 _STEP = re.compile(r'step_(\d+)\.safetensors')
@@ -98,7 +98,7 @@ class RunDirectory:
         except OSError as error:
             raise InputError(f'{self.path}: cannot be written: {error.strerror}') from None
         for folder in (self.path, self.best.parent):
-            for temporary in folder.glob('.*.*'):
+            for temporary in folder.glob(f'.*{TEMPORARY}'):
                 temporary.unlink()
 
     def latest(self) -> Path | None:
@@ -112,7 +112,7 @@ class RunDirectory:
 
     def publish(self, step: int) -> None:
         """Make a step's checkpoint, which is on disk, the newest; forget all but the last few."""
-        temporary = self.path / '.latest.new'
+        temporary = self.path / f'.latest{TEMPORARY}'
         temporary.symlink_to(self.checkpoint(step).relative_to(self.path))
         os.replace(temporary, self.path / 'latest')
         steps = sorted(int(match[1]) for match in map(

@@ -82,6 +82,19 @@ def test_a_resume_of_a_finished_run_changes_nothing():
     assert before == {path: path.read_bytes() for path in (folder / 'checkpoints').iterdir()}
 
 
+def test_a_resume_clears_away_our_own_half_written_files_and_nobody_elses():
+    folder = train(settings(), CONFIG, should_stop=stop_after(1))
+    theirs = [folder / '.config.yaml.swp', folder / '.notes.txt', folder / 'checkpoints' / '.x.y']
+    ours = [folder / '.config.yaml.ab1_cd.iql_tmp',
+            folder / 'checkpoints' / '.step_1.safetensors.x.iql_tmp']
+    for path in [*theirs, *ours]:
+        path.write_text('')
+    (folder / '.latest.iql_tmp').symlink_to('nowhere')
+    train(settings(), CONFIG, resume=True)
+    assert all(path.exists() for path in theirs) and not any(path.exists() for path in ours)
+    assert not (folder / '.latest.iql_tmp').is_symlink()
+
+
 def test_a_checkpoint_without_optimisers_is_not_resumed_from(workplace):
     folder = train(settings(), CONFIG, should_stop=stop_after(1))
     newest = RunDirectory('run').latest()
@@ -163,8 +176,8 @@ def test_a_run_killed_before_its_first_checkpoint_starts_anew():
     folder = RunDirectory('run').path
     folder.mkdir(parents=True)
     (folder / 'metrics.csv').write_text('step,value/loss\n20,1.0\n25,0.')
-    (folder / '.config.yaml.abc').write_text('half')
+    (folder / '.config.yaml.abc.iql_tmp').write_text('half')
     train(settings(), CONFIG, resume=True)
     train(settings(name='whole'), CONFIG)
     assert_same_end('run', 'whole')
-    assert not (folder / '.config.yaml.abc').exists()
+    assert not (folder / '.config.yaml.abc.iql_tmp').exists()
