@@ -80,8 +80,8 @@ def test_a_folder_that_cannot_be_written_is_said_and_disturbs_nobody(tmp_path):
     (tmp_path / 'file').write_text('')
     kept = memory(tmp_path / 'file' / 'trips')
     kept.keep('e_stop')
-    assert kept.flush(5.0)
-    assert kept.trouble == (f"the trip cannot be kept: '{kept.path}': Not a directory")
+    assert not kept.flush(5.0)
+    assert kept.trouble == f"the trip memory '{kept.path}' cannot be written: Not a directory"
     assert 'cannot be read' in memory(tmp_path / 'file' / 'trips').load()
 
 

@@ -21,9 +21,9 @@ import os
 from pathlib import Path
 import re
 import stat
-import threading
 
 from iql_ros.files import InputError, read_text, write_atomic
+from iql_ros.nodes.control.latest_writer import LatestWriter, why
 
 _FOREIGN = re.compile(r'[^A-Za-z0-9_-]')   # what no file's name needs
 _LONGEST = 150                             # characters of a file's name
@@ -48,10 +48,13 @@ class TripMemory:
     def __init__(self, robot: str, node: str, folder=None):
         """Take the robot's name and the node's full one; `folder`: another than trips_folder()."""
         self.path = Path(folder or trips_folder()) / f'{_file_name(robot, node)}.json'
-        self.trouble = ''
-        self._changed = threading.Condition()
-        self._wanted = self._thread = None      # what the file shall hold; who writes it
-        self._asked = self._written = 0         # changes
+        self._writer = LatestWriter('trip memory', self._write)
+
+    @property
+    def trouble(self) -> str:
+        """Return what went wrong with the file, '' where nothing did."""
+        error = self._writer.error
+        return f"the trip memory '{self.path}' cannot be written: {why(error)}" if error else ''
 
     def load(self) -> str | None:
         """
@@ -59,9 +62,9 @@ class TripMemory:
 
         A file that cannot be read may say anything: then the gate is shut, too.
         """
-        with self._changed:
-            if self._written != self._asked:  # the file is not what is kept yet
-                return _reason(self._wanted)
+        waiting, kept = self._writer.waiting()
+        if waiting:  # the file is not what is kept yet
+            return _reason(kept)
         try:
             status = self.path.stat()
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
@@ -77,54 +80,22 @@ class TripMemory:
     def keep(self, reason: str) -> None:
         """Keep why the gate is shut, from now on; from any thread."""
         now = datetime.datetime.now().astimezone().isoformat(timespec='seconds')
-        self._ask({'reason': reason[:_LONGEST_REASON], 'time': now})
+        self._writer.put({'reason': reason[:_LONGEST_REASON], 'time': now})
 
     def forget(self) -> None:
         """Keep nothing any more."""
-        self._ask(None)
+        self._writer.put(None)
 
     def flush(self, timeout: float) -> bool:
-        """Wait up to `timeout` [s] until all is on disk; say whether it is."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._written == self._asked, timeout)
+        """Wait up to `timeout` [s] until the file says what is kept; say whether it does."""
+        return self._writer.flush(timeout)
 
-    def _ask(self, content: dict | None) -> None:
-        with self._changed:
-            self._wanted = content
-            self._asked += 1
-            if self._thread is None:
-                thread = threading.Thread(target=self._write_all, name='trip memory', daemon=True)
-                try:
-                    thread.start()
-                    self._thread = thread
-                except RuntimeError as error:  # no more threads, or Python ends
-                    self.trouble = f'the trip cannot be kept: {error}'
-
-    def _write_all(self) -> None:
-        """Write until there is nothing new: the thread ends, and a later change begins one."""
-        while True:
-            with self._changed:
-                if self._written == self._asked:
-                    self._thread = None
-                    return
-                number, content = self._asked, self._wanted
-            self._write(content)
-            with self._changed:
-                self._written = number
-                self._changed.notify_all()
-
-    def _write(self, content: dict | None) -> None:
-        try:
-            if content is None:
-                self.path.unlink(missing_ok=True)
-            else:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(self.path, json.dumps(content) + '\n')
-            self.trouble = ''
-        except Exception as error:  # whatever it is, the robot goes on
-            what = 'kept' if content else 'forgotten'
-            reason = getattr(error, 'strerror', None) or error
-            self.trouble = f"the trip cannot be {what}: '{self.path}': {reason}"
+    def _write(self, kept: dict | None) -> None:
+        if kept is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.path, json.dumps(kept) + '\n')
 
 
 def _file_name(robot: str, node: str) -> str:
