@@ -19,10 +19,13 @@ import os
 import signal
 import sys
 
+from iql_ros.nodes.hosting import output
+
 
 def _run(name: str) -> int:
     # Importing takes seconds, and there is nothing to leave in order until process.run.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    output.unblock()
     try:
         module = importlib.import_module(f'iql_ros.nodes.{name}')
     except ModuleNotFoundError as error:
