@@ -138,16 +138,142 @@ def test_what_qos_forbids_is_said_with_the_next_timer(node, spinning, wait_for):
     assert said.wait(20.0)
 
 
-def test_an_exception_of_a_callback_ends_the_spin(node):
+class Wrong(Exception):
+    """An exception that is wrong even in how it says so."""
+
+    def __repr__(self):
+        raise ValueError
+
+
+def fail(*arguments):
+    raise Wrong
+
+
+async def fail_later(*arguments):
+    raise Wrong
+
+
+def fail_in_a_subscription(node):
+    node.create_subscription(Int64, 'numbers', fail, 10)
+    publisher = node.create_publisher(Int64, 'numbers', 10)
+    node.create_timer(0.01, lambda: publisher.publish(Int64()))
+
+
+def fail_in_a_timer(node):
+    node.create_timer(0.01, fail)
+
+
+def fail_in_a_guard_condition(node):
+    guard = node.create_guard_condition(fail)
+    node.create_timer(0.01, guard.trigger)
+
+
+def fail_in_a_service(node):
+    node.create_service(Trigger, 'fail', fail)
+    client = node.create_client(Trigger, 'fail')
+    node.create_timer(0.01, lambda: client.call_async(Trigger.Request()))
+
+
+def fail_in_a_service_that_waits(node):
+    node.create_service(Trigger, 'fail', fail_later)
+    client = node.create_client(Trigger, 'fail')
+    node.create_timer(0.01, lambda: client.call_async(Trigger.Request()))
+
+
+def fail_when_a_future_is_done(node):
+    node.create_service(Trigger, 'serve', lambda request, response: response)
+    client = node.create_client(Trigger, 'serve')
+    node.create_timer(
+        0.01, lambda: client.call_async(Trigger.Request()).add_done_callback(fail))
+
+
+def fail_in_a_task(node):
+    node.create_timer(0.01, lambda: node.executor.create_task(fail_later))
+
+
+def fail_in_a_warning(node):
+    node.create_publisher(Int64, 'quick', QoSProfile(
+        depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+    node.create_subscription(
+        Int64, 'quick', lambda message: None, QoSProfile(
+            depth=1, reliability=ReliabilityPolicy.RELIABLE),
+        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=fail))
+    node.create_timer(0.01, lambda: None)
+
+
+@pytest.mark.parametrize('make, what', [
+    (fail_in_a_subscription, "subscription 'numbers'"), (fail_in_a_timer, 'timer'),
+    (fail_in_a_guard_condition, 'guard condition'), (fail_in_a_service, "service 'fail'"),
+    (fail_in_a_service_that_waits, "service 'fail'"), (fail_when_a_future_is_done, 'task'),
+    (fail_in_a_task, 'task'), (fail_in_a_warning, 'event handler'),
+])
+@pytest.mark.parametrize('private', [(), ('_not_there',)])
+def test_no_callback_ends_the_spin_and_each_has_a_line(
+        node, spinning, wait_for, capfd, monkeypatch, make, what, private):
+    if private:  # what the executor knows of rclpy is not there
+        monkeypatch.setattr('iql_ros.nodes.hosting.executor._PRIVATE', private)
+        spinning.wake()
+    text = ''
+
+    def said():
+        nonlocal text
+        text += capfd.readouterr().err
+        return f'a callback failed ({what}): Wrong' in text.replace("'/", "'")
+
+    make(node)
+    wait_for(said, what='the line')
+    count = []
+    node.create_service(Trigger, 'count', lambda request, response: count.append(1) or response)
+    client = node.create_client(Trigger, 'count')
+    assert client.wait_for_service(20.0)
+    for times in (1, 2, 3):
+        client.call_async(Trigger.Request())
+        wait_for(lambda: len(count) == times, what='a service')
+    assert text.count('\n') <= 2                            # of up to a hundred a second
+
+
+def test_what_cannot_be_taken_leaves_the_others_theirs(node, spinning, wait_for, monkeypatch):
+    def take(self):
+        monkeypatch.undo()
+        raise RuntimeError('cannot be taken')
+
+    monkeypatch.setattr(rclpy.event_handler.EventHandler, 'take_data', take)
+    fail_in_a_warning(node)
+    wait_for(lambda: rclpy.event_handler.EventHandler.take_data is not take)
+    node.create_service(Trigger, 'serve', lambda request, response: response)
+    client = node.create_client(Trigger, 'serve')
+    assert client.wait_for_service(20.0)
+    future = client.call_async(Trigger.Request())
+    wait_for(future.done, what='the answer')
+
+
+@pytest.mark.parametrize('make', [
+    lambda node, wrong: node.create_timer(0.01, wrong),
+    lambda node, wrong: node.executor.create_task(wrong)])
+def test_what_ends_a_process_ends_the_spin(node, make):
     def wrong():
-        raise ZeroDivisionError('mine')
+        raise SystemExit(3)
 
     executor = MessageExecutor()
     executor.add_node(node)
-    node.create_timer(0.01, wrong)
-    with pytest.raises(ZeroDivisionError, match='mine'):
+    make(node, wrong)
+    with pytest.raises(SystemExit):
         executor.spin()
     executor.shutdown()
+
+
+def test_an_executor_that_hears_nothing_any_more_ends(node, monkeypatch, capfd):
+    def wrong(self):
+        raise RuntimeError('rclpy is ill')
+
+    executor = MessageExecutor()
+    executor.add_node(node)
+    monkeypatch.setattr(MessageExecutor, '_serve_rest', wrong)
+    node.create_timer(0.01, executor.wake)
+    with pytest.raises(RuntimeError, match='is ill'):
+        executor.spin()
+    executor.shutdown()
+    assert 'the executor failed: RuntimeError' in capfd.readouterr().err
 
 
 def test_a_shut_down_context_ends_the_spin_as_rclpy_does(node):
