@@ -78,6 +78,8 @@ class FinetuneNode(GuardedParameters, Node):
     Every robot's experience is acknowledged once it is on disk.
     """
 
+    leave_timeout = 120.0  # [s] an update, a checkpoint and the report
+
     def __init__(self, done: threading.Event, overrides=()):
         """
         Read the parameters; the session starts with `begin`.

@@ -48,6 +48,8 @@ PARAMETERS = (
 class TrainNode(GuardedParameters, Node):
     """Owns one training run; ends when the run does, and saves when it is told to end."""
 
+    leave_timeout = 120.0  # [s] an update, a checkpoint and the report
+
     def __init__(self, done: threading.Event, overrides=()):
         """
         Read the parameters; the run starts with `begin`.

@@ -121,7 +121,7 @@ class MessageExecutor(SingleThreadedExecutor):
             return
         self._said[what] = now
         for node in self.get_nodes()[:1]:
-            node.get_logger().error(f'{what}: {_words(error)}')
+            node.get_logger().error(f'{what}: {words(error)}')
             node.get_logger().debug(''.join(traceback.format_exception(error)))
 
 
@@ -180,7 +180,8 @@ def _name(entity) -> str:
     return f"{kind} '{name}'" if name else kind
 
 
-def _words(error: Exception) -> str:
+def words(error: BaseException) -> str:
+    """Return what a line says of an exception."""
     try:
         text = repr(error)
     except Exception:  # it is not ours

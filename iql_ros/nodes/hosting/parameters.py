@@ -23,6 +23,7 @@ from rcl_interfaces.msg import (
 import rclpy
 
 from iql_ros.files import InputError, unknown_name
+from iql_ros.nodes.hosting.ros_errors import one_line
 
 AT_START = 'is read at the start: start the node again with another value'
 ON_CONFIGURE = 'is read on configure: deactivate, clean up, set it and configure again'
@@ -65,7 +66,7 @@ class GuardedParameters:
                 self.declare_parameter(row.name, row.default, self._descriptor(row))
             except (rclpy.exceptions.ParameterException,
                     rclpy.exceptions.InvalidParameterTypeException) as error:
-                raise InputError(f"parameter '{row.name}': {error}") from None
+                raise InputError(f"parameter '{row.name}': {one_line(error)}") from None
 
     def _descriptor(self, row: Parameter) -> ParameterDescriptor:
         notes = [f"one of: {', '.join(row.choices)}"] if row.choices else []
