@@ -17,15 +17,11 @@
 import threading
 
 import numpy as np
-from rcl_interfaces.msg import Parameter as ParameterMessage
-from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters, SetParametersAtomically
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from iql_ros.nodes import finetune_node, policy_node, sim_node, train_node
-from iql_ros.nodes.hosting import process
-from iql_ros.nodes.policy_node import PolicyNode
 from tests.ros.learner import CHECKPOINT, DIFFBOT, Drive, weights_message
 from tests.ros.test_interventions import Operator
 from tests.ros.test_policy_node import start
@@ -168,18 +164,6 @@ def test_what_cannot_be_set_is_refused_on_a_line_that_says_why_and_control_goes_
     drive.keep_running(wait_for)
 
 
-def test_a_type_that_is_none_disturbs_nobody(graph, tmp_path, wait_for, capfd):
-    done = threading.Event()
-    robot, node = graph.add(Node('robot')), PolicyNode(done)
-    wrong = ParameterMessage(name='seed', value=ParameterValue(type=200))
-    with process._spinning(node, done):
-        send(robot, SetParameters, 'set_parameters', SetParameters.Request(parameters=[wrong]))
-        assert set_all(robot, {'exploration_scale': 0.5}) == ''
-    node.destroy_node()
-    error = capfd.readouterr().err
-    assert error.count('\n') == 1 and "a callback failed: ValueError('200 is not" in error
-
-
 def test_without_a_learner_nothing_begins_to_explore(graph, wait_for, tmp_path):
     robot, node = start(graph, tmp_path, overrides=[
         Parameter('checkpoint', value=str(CHECKPOINT)), Parameter('device', value='cpu')])
@@ -230,7 +214,7 @@ def test_what_is_set_while_a_node_begins_waits_and_counts(graph, wait_for, tmp_p
     future = send(robot, SetParametersAtomically, 'set_parameters_atomically',
                   SetParametersAtomically.Request(
                       parameters=messages({'intervention_timeout': 7.0})))
-    wait_for(node._beginning.locked, what='the lock')
+    wait_for(node._configuring.locked, what='the lock')
     go_on.set()
     beginning.join(20.0)
     assert future.result_in_time().result.successful

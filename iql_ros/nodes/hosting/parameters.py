@@ -20,13 +20,18 @@ import types
 
 from rcl_interfaces.msg import (
     FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult)
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 import rclpy
+from rclpy.parameter import Parameter as RosParameter
 
 from iql_ros.files import InputError, unknown_name
+from iql_ros.nodes.hosting.executor import words
 from iql_ros.nodes.hosting.ros_errors import one_line
+from iql_ros.nodes.hosting.services import AnsweringServices
 
 AT_START = 'is read at the start: start the node again with another value'
 ON_CONFIGURE = 'is read on configure: deactivate, clean up, set it and configure again'
+_LONGEST_NAME = 100  # [character] of one that is given, in an answer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Parameter:
     fixed: str = ''                      # why else; empty: its node's reason
 
 
-class GuardedParameters:
+class GuardedParameters(AnsweringServices):
     """
     Mixed into a Node: what cannot be set is refused in a line that says why.
 
@@ -51,6 +56,11 @@ class GuardedParameters:
     """
 
     why_fixed = AT_START    # where the table says nothing else
+
+    def create_service(self, srv_type, srv_name, callback, **rest):
+        """Make a service; those that set parameters are this class's own."""
+        own = {SetParameters: self._on_set_each, SetParametersAtomically: self._on_set_together}
+        return super().create_service(srv_type, srv_name, own.get(srv_type, callback), **rest)
 
     def declare_table(self, table: tuple[Parameter, ...]) -> None:
         """
@@ -103,6 +113,26 @@ class GuardedParameters:
             _check_choices(row, found[name])
         return types.SimpleNamespace(**found)
 
+    def _on_set_each(self, request, response):
+        response.results = [self._set([message]) for message in request.parameters]
+        return response
+
+    def _on_set_together(self, request, response):
+        response.result = self._set(request.parameters)
+        return response
+
+    def _set(self, messages) -> SetParametersResult:
+        """Set what messages say; where that is nothing that can be set, the result says so."""
+        try:
+            result = self.set_parameters_atomically([_from_message(each) for each in messages])
+        except InputError as error:
+            result = refusal(error)
+        except Exception as error:
+            result = refusal(InputError(f'failed: {words(error)}'))
+        if not result.successful:
+            self.get_logger().warning(f'not set: {result.reason}', throttle_duration_sec=1.0)
+        return result
+
     def set_parameters_atomically(self, parameter_list):
         """Set all of these or, with the reason, none; what rclpy's services call."""
         try:
@@ -114,7 +144,7 @@ class GuardedParameters:
 
     def _check(self, given) -> None:
         if not self.has_parameter(given.name):
-            raise unknown_name('parameter', given.name, self._table)
+            raise unknown_name('parameter', _short(given.name), self._table)
         row = self._table.get(given.name)
         if row is None:  # rclpy's own, such as use_sim_time
             raise InputError(f"parameter '{given.name}' {AT_START}")
@@ -129,6 +159,19 @@ class GuardedParameters:
             raise InputError(f"parameter '{row.name}': got {given.value}; allowed: "
                              f'{row.range[0]} to {row.range[1]}')
         _check_choices(row, given.value)
+
+
+def _from_message(message) -> RosParameter:
+    try:
+        return RosParameter.from_parameter_msg(message)
+    except ValueError:
+        types = ', '.join(f'{each.value} ({each.name.lower()})' for each in RosParameter.Type)
+        raise InputError(f"parameter '{_short(message.name)}': got type {message.value.type}; "
+                         f'allowed: {types}') from None
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f'{name[:_LONGEST_NAME]}...'
 
 
 def _check_choices(row: Parameter, value) -> None:
