@@ -26,16 +26,44 @@ import typing
 
 import yaml
 
-# A few hundred bytes of YAML aliases make lists of millions of items: none of them on one line.
-_SHORT = reprlib.Repr()
-_SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 120, 120, 500
-_SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict, _SHORT.maxlevel = 12, 12, 12, 2
+from iql_ros.yaml_loader import StrictLoader
+
 TEMPORARY = '.iql_tmp'  # what ends the names of files half written, and of no other
-_LISTED = 100  # of the names that exist, in an error
+_LISTED = 100             # of the names that exist, in an error
+_LONGEST_ERROR = 1500     # characters
+_LARGEST_FILE = 1 << 24   # characters of a text file of the user's
+_MOST_NODES = 5_000       # values of a YAML text, which may have come with a message or a file
+_LONGEST_TEXT = 1 << 18   # characters of it
+_MOST_OF_FILE = 200_000   # values of a YAML file of the user's
+
+
+class _Short(reprlib.Repr):
+    """What others wrote may be long, deep, and a number that Python refuses to write."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxstring, self.maxother, self.maxlong = 120, 120, 500
+        self.maxlist, self.maxtuple, self.maxdict, self.maxlevel = 12, 12, 12, 2
+
+    def repr_int(self, value, level):
+        if value.bit_length() > 10_000:
+            return f'a number of {value.bit_length()} bits'
+        return super().repr_int(value, level)
+
+
+_SHORT = _Short()
 
 
 class InputError(ValueError):
     """What the user gave cannot be used; its text is one line that says what and why."""
+
+    def __init__(self, text: str):
+        """Take the text; what it quotes may hold anything, and is cut in the middle if long."""
+        if len(text) > _LONGEST_ERROR:
+            text = f'{text[:_LONGEST_ERROR - 200]} ... {text[-190:]}'
+        if not text.isprintable():  # line ends, escape sequences, what no terminal can encode
+            text = ''.join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+        super().__init__(text)
 
 
 def shown(value) -> str:
@@ -55,6 +83,7 @@ def share_folder() -> Path:
 def unknown_name(what: str, got, allowed) -> InputError:
     """Return the error for a name that does not exist, with the nearest that does."""
     allowed = list(allowed)
+    got = got if isinstance(got, str) else shown(got)
     got, *names = (_cut(str(name)) for name in [got, *allowed[:_LISTED]])
     near = difflib.get_close_matches(got, names, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ''
@@ -83,25 +112,25 @@ def check_keys(mapping, allowed, where: str) -> dict:
     return mapping
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice (YAML would keep the last one silently)."""
+def parse_yaml(text: str, where: str, most_nodes: int = _MOST_NODES) -> dict:
+    """
+    Parse YAML text that must be a mapping; `where` names it in errors.
 
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value
-                if key.tag != 'tag:yaml.org,2002:merge']  # `<<: *base`, which the parent handles
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key}' is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def parse_yaml(text: str, where: str) -> dict:
-    """Parse YAML text that must be a mapping; `where` names it in errors."""
+    What it may cost is bounded: a text may have come with a message.
+    """
+    longest = _LONGEST_TEXT if most_nodes == _MOST_NODES else _LARGEST_FILE
+    if len(text) > longest:
+        raise InputError(f'{where}: YAML of {len(text)} characters; allowed: {longest}')
     try:
-        content = yaml.load(text, Loader=_UniqueKeyLoader)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f'{where}: not valid YAML: {" ".join(str(error).split())}') from None
+        loader = StrictLoader(text, most_nodes)
+        try:
+            content = loader.get_single_data()
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, AttributeError, LookupError,
+            RecursionError) as error:  # PyYAML raises them all, such as KeyError at `!!bool x`
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise InputError(f'{where}: not valid YAML: {reason}') from None
     if not isinstance(content, dict):
         raise InputError(f'{where}: expected a mapping of keys, got {type(content).__name__}')
     return content
@@ -110,15 +139,19 @@ def parse_yaml(text: str, where: str) -> dict:
 def read_text(path) -> str:
     """Read a UTF-8 text file of the user's."""
     try:
-        return Path(path).read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as error:
+        with open(path, encoding='utf-8') as file:
+            text = file.read(_LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or 'not UTF-8 text'
         raise InputError(f'{path}: cannot be read: {reason}') from None
+    if len(text) > _LARGEST_FILE:
+        raise InputError(f'{path}: is larger than {_LARGEST_FILE} characters')
+    return text
 
 
 def read_yaml(path) -> dict:
     """Read a YAML file that must be a mapping."""
-    return parse_yaml(read_text(path), str(path))
+    return parse_yaml(read_text(path), str(path), _MOST_OF_FILE)
 
 
 def from_mapping(cls, mapping, where: str):

@@ -22,6 +22,7 @@ from iql_ros.files import (
     check_new_file, from_mapping, InputError, parse_yaml, read_yaml, shown, unknown_name,
     write_atomic)
 from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.yaml_loader import StrictLoader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,13 +85,75 @@ def bomb(*keys):
 
 def test_yaml_that_stands_for_very_many_values_is_refused_on_one_short_line():
     text = bomb('task', 'action', 'observation', 'settle', 'control_rate', 'robot')
-    with pytest.raises(InputError, match='^text: robot: got .*; expected a name$') as error:
+    with pytest.raises(InputError, match='text: not valid YAML: more than 5000 values') as error:
         parse_robot_interface(text, 'text')
     assert len(str(error.value)) < 1000
+    few = parse_yaml(bomb('a', 'b', 'c', 'd'), 'text')['d']
+    assert len(few) * len(few[0]) * len(few[0][0]) == 1000
     with pytest.raises(InputError, match='^text: rate: got .*; expected float$') as error:
-        from_mapping(Settings, {'rate': parse_yaml(text, 'text')['robot']}, 'text')
+        from_mapping(Settings, {'rate': few}, 'text')
     assert len(str(error.value)) < 1000
     assert shown([1.0, 'two']) == "[1.0, 'two']"
+
+
+MERGES = '\n'.join(['a: &a {x: 1}', *(
+    f'{key}: &{key} {{<<: [{", ".join([f"*{before}"] * 9)}], {key}: 1}}'
+    for before, key in zip('abcdef', 'bcdefg'))])
+
+
+@pytest.mark.parametrize('text, reason', [
+    ('a: 1' + 100_000 * ':1', 'a number of 200001 characters'),         # of base 60: quadratic
+    ('a: ' + 5000 * '1', 'a number of 5000 characters'),
+    (f'a: {60 * "["}1{60 * "]"}', 'more than 50 levels'),
+    (f'a: [{"1, " * 6000}]', 'more than 5000 values'),
+    (MERGES, 'more than 5000 values'),
+    ('a: &a [*a]', 'an alias stands inside its own anchor'),
+    (f'a: {300_000 * "x"}', 'YAML of 300003 characters; allowed: 262144'),
+    ('a: !!bool x', "'x'"), ("a: !!int ''", 'index out of range'), ('a: !!timestamp x', 'None'),
+    ('a: \ud800', 'special characters'), (f'a: 1\n{"k" * 900}: 1\n{"k" * 900}: 2', 'twice'),
+])
+def test_yaml_that_would_cost_much_or_raise_something_else_is_refused_on_one_short_line(
+        text, reason):
+    with pytest.raises(InputError) as error:
+        parse_yaml(text, 'text')
+    assert reason in str(error.value) and len(str(error.value)) <= 1500
+
+
+def test_a_mapping_of_many_keys_is_looked_at_once():
+    class Key(int):
+        compared = 0
+
+        def __eq__(self, other):
+            Key.compared += 1
+            return int(self) == int(other)
+
+        __hash__ = int.__hash__
+
+    class Counting(StrictLoader):
+        def construct_object(self, node, deep=False):
+            value = super().construct_object(node, deep)
+            return Key(value) if isinstance(value, int) else value
+
+    Counting('\n'.join(f'{key}: x' for key in range(2000)), 5000).get_single_data()
+    assert Key.compared < 20_000
+
+
+@pytest.mark.parametrize('text', ['a\nb', '\x1b[2J', '\ud800', 5000 * 'x', 5000 * '\n'])
+def test_an_error_is_one_line_that_every_terminal_can_show(text):
+    for error in (InputError(f'x: got {text}'), unknown_name('key', text, ['a'])):
+        assert str(error).isprintable() and len(str(error)) < 5000
+        str(error).encode()
+
+
+def test_a_number_that_python_refuses_to_write_is_shown_by_its_size():
+    assert shown({'a': 10 ** 5000}) == "{'a': a number of 16610 bits}"
+
+
+def test_a_file_larger_than_any_settings_is_refused(tmp_path):
+    path = tmp_path / 'big.yaml'
+    path.write_text((1 << 24) * ' ' + 'a: 1')
+    with pytest.raises(InputError, match='big.yaml: is larger than 16777216 characters'):
+        read_yaml(path)
 
 
 def test_a_base_that_is_merged_in_may_be_overridden():

@@ -26,7 +26,7 @@ from tests.places import ROOT
 PACKAGE = ROOT / 'iql_ros'
 
 # Each family may import itself and those before it, not even inside a function the ones after it.
-GROUND = ('files', 'interrupts', 'pages', 'tasks')
+GROUND = ('files', 'interrupts', 'pages', 'tasks', 'yaml_loader')
 FAMILIES = ('ground', 'learner', 'robot', 'sim', 'data', 'runs', 'online', 'demo', 'nodes', 'cli')
 # The nodes start processes of their own, so that the command line never needs them.
 APART = {'demo': {'nodes'}, 'cli': {'nodes'}}
