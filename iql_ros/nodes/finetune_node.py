@@ -178,7 +178,8 @@ class FinetuneNode(GuardedParameters, Node):
         opened = open_run(settings, robot_config=robot_config, resume=resume,
                           allow_task=given.allow_task, env=env, on_say=self._say)
         self._say(f'run {opened.run.path.resolve()}: {opened.learner.received} transitions on '
-                  f'disk, learned from {opened.learner.position}')
+                  f'disk, learned from {opened.learner.position}; learner_run: '
+                  f'{opened.learner.versions.run:016x}')
         return opened
 
     def _say(self, text: str) -> None:

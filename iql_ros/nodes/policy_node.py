@@ -52,6 +52,7 @@ PARAMETERS = (
               range=(0, 2**31 - 1)),
     Parameter('results', '', 'CSV file for a row an episode'),
     Parameter('learner', '', 'name of the finetune_node that learns from this; empty: none'),
+    Parameter('learner_run', '', "whose weights to follow, as it logs; empty: the only learner's"),
     Parameter('exploration_scale', 1.0, "of the actor's spread, for a learner; 0: the mean",
               range=(0.0, 10.0), counts='from the next tick'),
     Parameter('exploration_limit', '', "what exploring may use, text '{low: [...], high: [...]}'",

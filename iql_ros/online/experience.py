@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iql_ros.files import InputError
+from iql_ros.files import InputError, shown
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
 from iql_ros.robot.transitions import Transition
@@ -30,6 +30,9 @@ _FLAGS = ('terminated', 'truncated', 'intervention', 'evaluation')
 _COUNTS = ('episode', 'step', 'oldest_step', 'weights_version', 'sec', 'nanosec')
 _TOLERANCE = 1e-6                    # of the action's range, for what a gate computed
 _LARGEST = 2**53                     # a float64 holds every whole number up to here
+_LARGEST_OF = {'sec': 9 * 10**9, 'nanosec': _SECOND - 1}  # 64 bits hold them as nanoseconds
+_MOST_STEPS = 1000                   # of a message: some seconds' of the fastest robot
+_LONGEST_LABEL = 400                 # characters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +93,26 @@ class ExperienceFormat:
         (_, size), *others = self._sizes.items()
         return [(first, size), *others]
 
+    def check_size(self, labels: list, data, robot: str) -> None:
+        """
+        Refuse a message that is too large to be looked into.
+
+        Raises:
+            InputError: for more dimensions, longer labels or more numbers than any of ours has.
+
+        """
+        where = f"experience of robot '{robot}'"
+        if len(labels) > len(self._sizes):
+            raise InputError(f'{where}: got {len(labels)} dimensions; expected '
+                             f'{len(self._sizes)}')
+        for dim in labels:
+            if len(dim.label) > _LONGEST_LABEL:
+                raise InputError(f'{where}: a label of {len(dim.label)} characters; allowed: '
+                                 f'{_LONGEST_LABEL}')
+        if len(data) > _MOST_STEPS * self.size:
+            raise InputError(f'{where}: got {len(data)} values; allowed: {_MOST_STEPS} steps of '
+                             f'{self.size}')
+
     def encode(self, experience: Experience) -> np.ndarray:
         """Return the row (size,) float64 of an experience."""
         step = experience.transition
@@ -129,8 +152,13 @@ class ExperienceFormat:
                              f'{[size for _, size in labels]}; expected {self.size} a step in '
                              f'{[*self._sizes.values()]}')
         rows = numbers.reshape(-1, self.size)
-        for row in rows[~np.isfinite(rows).all(axis=1)]:
-            raise InputError(f'{where}: {self._name_of(row)} is NaN or infinite')
+        with np.errstate(over='ignore', invalid='ignore'):
+            finite = np.isfinite(rows)
+            vectors = rows[:, :self._slices['reward'].stop]  # are learned from as float32
+            finite[:, :vectors.shape[1]] = np.isfinite(vectors.astype(np.float32))
+        for row in finite[~finite.all(axis=1)]:
+            raise InputError(f'{where}: {self._name_of(row)} is NaN or infinite, or '
+                             'beyond float32')
         return [self._build(row, robot, session, where) for row in rows]
 
     def _session(self, labels, where: str) -> int:
@@ -142,15 +170,17 @@ class ExperienceFormat:
         expected = {'schema': str(SCHEMA), **self._hashes}
         for key, ours in expected.items():
             if key != 'robot' and said.get(key) != ours:
-                raise InputError(f"{where} (robot '{said.get('robot')}'): {key} is "
-                                 f'{said.get(key)!r}; this learner has {ours!r}')
-        if not said.get('session', '').isdecimal():
-            raise InputError(f"{where}: session is {said.get('session')!r}; expected a number")
-        self._known_label, self._known_session = label, int(said['session'])
+                raise InputError(f'{where} (robot {shown(said.get("robot"))}): {key} is '
+                                 f'{shown(said.get(key))}; this learner has {ours!r}')
+        session = said.get('session', '')
+        if not session.isdecimal() or len(session) > 16 or int(session) > _LARGEST:
+            raise InputError(f'{where}: session is {shown(session)}; expected a number up to '
+                             f'{_LARGEST}')
+        self._known_label, self._known_session = label, int(session)
         return self._known_session
 
-    def _name_of(self, row) -> str:
-        index = int(np.flatnonzero(~np.isfinite(row))[0])
+    def _name_of(self, finite) -> str:
+        index = int(np.flatnonzero(~finite)[0])
         return next(f'{name}[{index - part.start}]' for name, part in self._slices.items()
                     if part.start <= index < part.stop)
 
@@ -165,7 +195,8 @@ class ExperienceFormat:
                              f'{scaling.low[index]:g} to {scaling.high[index]:g}')
         flags = {name: _whole(part[name][0], 0, 1, where, name) for name in _FLAGS}
         success = _whole(part['success'][0], -1, 1, where, 'success')
-        counts = {name: _whole(part[name][0], 0, _LARGEST, where, name) for name in _COUNTS}
+        counts = {name: _whole(part[name][0], 0, _LARGEST_OF.get(name, _LARGEST), where, name)
+                  for name in _COUNTS}
         tick_ns = counts.pop('sec') * _SECOND + counts.pop('nanosec')
         evaluation = bool(flags.pop('evaluation'))
         transition = Transition(

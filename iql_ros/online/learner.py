@@ -29,7 +29,8 @@ from iql_ros.online.judge import Judge
 from iql_ros.online.settings import FinetuneSettings
 from iql_ros.online.weights import pack_weights, WeightsVersions
 from iql_ros.robot.streams import ActionScaling
-from iql_ros.runs.checkpoint import make_header, read_file, save_checkpoint
+from iql_ros.runs.checkpoint import make_header, save_checkpoint
+from iql_ros.runs.checkpoint_bytes import read_file
 from iql_ros.runs.metrics_log import MetricsLog
 from iql_ros.runs.run_directory import RunDirectory
 

@@ -19,14 +19,16 @@ from pathlib import Path
 import secrets
 from typing import NamedTuple
 
-from iql_ros.files import InputError, write_atomic
+from iql_ros.files import InputError, shown, write_atomic
 from iql_ros.learner.networks import Actor
 from iql_ros.robot.robot_interface import RobotInterface
-from iql_ros.runs.checkpoint import decode, encode
+from iql_ros.runs.checkpoint_bytes import decode, encode
 from iql_ros.runs.policy import Policy
 
 _WHERE = 'weights'
 _RESERVED = 1000  # versions that are taken from the disk at once
+_LARGEST_HEADER = 1 << 18  # bytes; more would take control's interpreter a while
+_LARGEST = {'run': 2**64 - 1, 'version': 2**53, 'updates': 2**63 - 1}
 
 
 class Weights(NamedTuple):
@@ -53,20 +55,33 @@ def pack_weights(actor: Actor, header: dict, run: int, version: int, updates: in
                   _WHERE)
 
 
-def read_weights(data: bytes, policy: Policy, interface: RobotInterface) -> Weights:
+def read_weights(data, policy: Policy, interface: RobotInterface) -> Weights:
     """
     Return what a message holds, once it is whole and fits policy and robot.
 
+    Args:
+        data: The bytes, or an array of them: copied once their size is found fit.
+        policy: Whose weights they are to be.
+        interface: Of the robot that it drives.
+
     Raises:
-        InputError: for a message that is cut short, damaged, not finite, for another robot
-            interface (naming the first key that differs) or another actor.
+        InputError: for a message that is too large, cut short, damaged, not finite, for another
+            robot interface (naming the first key that differs) or another actor.
 
     """
-    header, tensors = decode(bytes(data), _WHERE)
+    largest = 8 + _LARGEST_HEADER + policy.bytes
+    if len(data) > largest:
+        raise InputError(f'{_WHERE}: {len(data)} bytes; this policy and a header need at most '
+                         f'{largest}')
+    header, tensors = decode(bytes(data), _WHERE, _LARGEST_HEADER)
     said = header.get('weights')
     if not isinstance(said, dict) or not all(
-            isinstance(said.get(name), int) for name in ('run', 'version', 'updates')):
+            isinstance(said.get(name), int) and not isinstance(said[name], bool)
+            for name in _LARGEST):
         raise InputError(f'{_WHERE}: are a checkpoint, not a message of a learner')
+    for name, largest in _LARGEST.items():
+        if not 0 <= said[name] <= largest:
+            raise InputError(f'{_WHERE}: {name} is {shown(said[name])}; allowed: 0 to {largest}')
     policy.check_weights(header, tensors, interface, _WHERE)
     tensors = {name.removeprefix('actor.'): tensor for name, tensor in tensors.items()}
     return Weights(said['run'], said['version'], said['updates'], tensors)
@@ -78,10 +93,20 @@ class WeightsVersions:
     def __init__(self, path):
         """Go on with the run of a file, or begin one under a random 63-bit id."""
         self._path = Path(path)
-        said = json.loads(self._path.read_text()) if self._path.exists() else {}
+        said = self._read() if self._path.exists() else {}
         self.run: int = said.get('run', secrets.randbits(63))
         self.newest: int = said.get('versions', 0)
         self._reserve()
+
+    def _read(self) -> dict:
+        try:
+            said = json.loads(self._path.read_bytes())
+            run, versions = int(said['run']), int(said['versions'])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            run, versions = -1, 0
+        if not (0 <= run <= _LARGEST['run'] and 0 <= versions < _LARGEST['version']):
+            raise InputError(f"{self._path}: is not what a learner's run keeps there")
+        return {'run': run, 'versions': versions}
 
     def next(self) -> int:
         """Return a new version."""

@@ -12,29 +12,21 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""One file that rebuilds everything: tensors and a JSON header in safetensors, never a pickle."""
+"""One file that rebuilds everything: an agent, all that it learns with, and whose it is."""
 
 import dataclasses
-import hashlib
-import json
-from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 import torch
 
-from iql_ros import __version__
 from iql_ros.files import from_mapping, InputError, write_atomic
 from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.learner.networks import Actor, resolve_device
+from iql_ros.runs.checkpoint_bytes import check_finite, encode, pack, read_file
 
-FORMAT_VERSION = 1
-_HEADER = 'iql_ros'  # the one metadata entry: the header's JSON
 _OPTIMISER = 'optimiser.'
 AVERAGE = 'average.'  # of the actor, in a fine-tuning run
-_KEYS = ('algorithm', 'config', 'training', 'robot_config', 'observation_kind', 'action_horizon',
-         'observation_dim', 'action_dim', 'dataset', 'reward_transform', 'evaluation', 'step',
-         'total_updates', 'seed', 'format_version', 'package_version', 'sha256')
+_SPREAD = 'normaliser.std'
+_LEAST_SPREAD = torch.finfo(torch.float32).tiny  # less is zero to some processors
 
 
 def save_checkpoint(path, agent: IQLAgent, *, training: dict, dataset: dict,
@@ -89,42 +81,6 @@ def strip_checkpoint(source, target) -> None:
     write_atomic(target, pack(header, kept))
 
 
-def encode(header: dict, tensors: dict, where) -> bytes:
-    """
-    Return a checkpoint as bytes.
-
-    Raises:
-        InputError: when a tensor is not finite; `where` says whose.
-
-    """
-    check_finite(tensors, where)
-    return pack(header, tensors)
-
-
-def pack(header: dict, tensors: dict) -> bytes:
-    """Return the bytes of a header and tensors, with their checksum."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {**header, 'format_version': FORMAT_VERSION, 'package_version': __version__}
-    table, tensor_bytes = _parts(save(tensors))
-    header['sha256'] = _digest(header, table, tensor_bytes)
-    return save(tensors, {_HEADER: json.dumps(header)})
-
-
-def _parts(data: bytes) -> tuple[dict, memoryview]:
-    """Return the table at the head of a safetensors file, and the tensors' bytes."""
-    start = 8 + int.from_bytes(data[:8], 'little')
-    return json.loads(data[8:start]), memoryview(data)[start:]
-
-
-def _digest(header: dict, table: dict, tensor_bytes) -> str:
-    """Return the sha256 of everything but itself: header, names and shapes, tensor bytes."""
-    said = [{key: value for key, value in header.items() if key != 'sha256'},
-            {name: entry for name, entry in table.items() if name != '__metadata__'}]
-    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-    digest.update(tensor_bytes)
-    return digest.hexdigest()
-
-
 def read_header(path) -> dict:
     """
     Return the header of a checkpoint, after checking the whole file.
@@ -134,59 +90,6 @@ def read_header(path) -> dict:
 
     """
     return read_file(path)[0]
-
-
-def read_file(path) -> tuple[dict, dict]:
-    """Return header and tensors of a file."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f'{path}: cannot be read: {error.strerror}') from None
-    return decode(data, path)
-
-
-def decode(data: bytes, path) -> tuple[dict, dict]:
-    """
-    Return header and tensors of a checkpoint's bytes; `path` names them in errors.
-
-    Raises:
-        InputError: as read_header.
-
-    """
-    try:
-        table, tensor_bytes = _parts(data)
-        metadata = table.get('__metadata__', {})
-        header = json.loads(metadata[_HEADER]) if _HEADER in metadata else None
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        raise InputError(f'{path}: is not a checkpoint, or a damaged one; expected a '
-                         '.safetensors file written by iql_ros') from None
-    _check_header(header, path)
-    if _digest(header, table, tensor_bytes) != header['sha256']:
-        raise InputError(f'{path}: is damaged: its sha256 is not the one in its header')
-    try:
-        return header, load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise InputError(f'{path}: is damaged: {" ".join(str(error).split())}') from None
-
-
-def _check_header(header, path) -> None:
-    if not isinstance(header, dict):
-        raise InputError(f'{path}: is not a checkpoint of iql_ros, but another safetensors file')
-    version = header.get('format_version')
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise InputError(f'{path}: format version is {version!r}; iql_ros {__version__} reads up '
-                         f'to {FORMAT_VERSION}')
-    missing = [key for key in _KEYS if key not in header]
-    if missing:
-        raise InputError(f"{path}: its header lacks '{missing[0]}'; expected: {', '.join(_KEYS)}")
-
-
-def check_finite(tensors: dict, path) -> None:
-    """Refuse tensors with NaN or infinity; `path` says whose they are."""
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise InputError(f'{path}: {name} holds NaN or infinity: training diverged; a lower '
-                             'learning_rate or a look at the data may help')
 
 
 def load_agent(path, device: str = 'auto', resume: bool = False) -> IQLAgent:
@@ -208,7 +111,9 @@ def load_agent(path, device: str = 'auto', resume: bool = False) -> IQLAgent:
     if resume and not trained:
         raise InputError(f'{path}: holds no optimiser state, so a run cannot be resumed from it; '
                          'it can be deployed, evaluated and fine-tuned')
-    agent = IQLAgent(header['observation_dim'], header['action_dim'], config_of(header, path),
+    config = config_of(header, path)
+    check_sizes(header, config, tensors, path)
+    agent = IQLAgent(header['observation_dim'], header['action_dim'], config,
                      seed=header['seed'], total_updates=header['total_updates'],
                      device=resolve_device(device))
     copy_into(agent.state(optimisers=trained), tensors, path)
@@ -221,6 +126,16 @@ def config_of(header: dict, path) -> IQLConfig:
     return from_mapping(IQLConfig, header['config'], f'{path}: config')
 
 
+def check_sizes(header: dict, config: IQLConfig, tensors: dict, path) -> None:
+    """Refuse sizes that are not those of the actor's tensors, before anything is made of them."""
+    sizes = (header['observation_dim'], *config.hidden_dims, header['action_dim'])
+    for layer, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:])):
+        name = f'actor.mlp.layers.{layer}.weight'
+        if name not in tensors or tensors[name].shape != (outputs, inputs):
+            raise InputError(f'{path}: {name} is missing or of another shape than '
+                             f'{(outputs, inputs)}, as its header says')
+
+
 def copy_into(state: dict, tensors: dict, path) -> None:
     """Copy, once all of it fits: what holds on to the tensors (the optimisers) sees the new."""
     check_fits(state, tensors, path)
@@ -229,9 +144,16 @@ def copy_into(state: dict, tensors: dict, path) -> None:
 
 
 def check_fits(state: dict, tensors: dict, where) -> None:
-    """Refuse tensors that cannot be copied into a state."""
-    check_finite(tensors, where)
+    """Refuse tensors that cannot be copied into a state, or that nothing can be divided by."""
     for name, tensor in state.items():
         if name not in tensors or tensors[name].shape != tensor.shape:
             raise InputError(f'{where}: {name} is missing or of another shape than '
                              f'{tuple(tensor.shape)}')
+        if tensors[name].dtype != tensor.dtype:
+            raise InputError(f'{where}: {name} is of type {tensors[name].dtype}; expected '
+                             f'{tensor.dtype}')
+    check_finite({name: tensors[name] for name in state}, where)
+    for name in state:
+        if name.endswith(_SPREAD) and (tensors[name] < _LEAST_SPREAD).any():
+            raise InputError(f'{where}: {name} holds {tensors[name].min().item():g}; allowed: '
+                             f'>= {_LEAST_SPREAD:g}, as observations are divided by it')

@@ -14,6 +14,9 @@
 
 """What acts: the actor of a checkpoint, one observation at a time."""
 
+import copy
+import functools
+
 import numpy as np
 import torch
 
@@ -21,7 +24,11 @@ from iql_ros.files import InputError
 from iql_ros.learner.networks import Actor, resolve_device
 from iql_ros.robot.robot_interface import (
     check_same_contract, parse_robot_interface, RobotInterface)
-from iql_ros.runs.checkpoint import AVERAGE, check_fits, config_of, copy_into, read_file
+from iql_ros.runs.checkpoint import (
+    AVERAGE, check_fits, check_sizes, config_of, copy_into)
+from iql_ros.runs.checkpoint_bytes import read_file
+
+_LONGEST_INTERFACE = 1 << 16  # characters of the YAML that comes with weights
 
 
 class Policy:
@@ -32,7 +39,12 @@ class Policy:
         self.header, self.interface = header, interface
         self.observation_dim, self.action_dim = actor.observation_dim, actor.action_dim
         self.device = actor.log_std_parameter.device
-        self._actor, self._checked_text = actor, None
+        self._actor, self._said = actor, (None, '')
+
+    @property
+    def bytes(self) -> int:
+        """Return the size of the weights that it acts by."""
+        return sum(tensor.nbytes for tensor in self._actor.state_dict().values())
 
     def act(self, observation) -> np.ndarray:
         """Return the mean action (action_dim,) float64 in [-1, 1] of a raw observation (O,)."""
@@ -53,11 +65,40 @@ class Policy:
 
         """
         text = header['robot_config']
-        if text is not None and text != self._checked_text:
-            theirs = parse_robot_interface(text, f'{where}: robot interface')
-            check_same_contract(interface, theirs, where)
-            self._checked_text = text
+        if text is not None:
+            self._check_interface(text, interface, where)
         check_fits(self._actor.state_dict(), actor_tensors(tensors), where)
+
+    def _check_interface(self, text: str, interface: RobotInterface, where) -> None:
+        """Read every text once: a learner sends its own with all weights."""
+        if len(text) > _LONGEST_INTERFACE:
+            raise InputError(f'{where}: robot interface of {len(text)} characters; allowed: '
+                             f'{_LONGEST_INTERFACE}')
+        if text != self._said[0]:
+            self._said = text, _difference(text, interface, where)
+        if self._said[1]:
+            raise InputError(self._said[1])
+
+    @functools.cached_property
+    def _spare(self) -> Actor:
+        return copy.deepcopy(self._actor)
+
+    def try_weights(self, tensors: dict, observations, where) -> None:
+        """
+        Act by other weights on observations (N, observation_dim), in a copy, in any one thread.
+
+        Raises:
+            InputError: when anything on the way to an action is not finite.
+
+        """
+        copy_into(self._spare.state_dict(), tensors, where)
+        rows = torch.as_tensor(np.asarray(observations, np.float32), device=self.device)
+        with torch.inference_mode():
+            outputs = self._spare.mlp(self._spare.normaliser(rows))  # before tanh makes it 1
+            finite = torch.isfinite(outputs).all() and np.isfinite(self._spare.std).all()
+        if not finite:
+            raise InputError(f'{where}: give an action that is not finite, tried on '
+                             f'{len(rows)} observations')
 
     def load(self, tensors: dict, where) -> None:
         """
@@ -91,6 +132,16 @@ class Policy:
                                  f'{ours}')
 
 
+def _difference(text: str, interface: RobotInterface, where) -> str:
+    """Return why a robot interface's YAML does not fit, empty when it does."""
+    try:
+        theirs = parse_robot_interface(text, f'{where}: robot interface')
+        check_same_contract(interface, theirs, where)
+    except InputError as error:
+        return str(error)
+    return ''
+
+
 def actor_tensors(tensors: dict) -> dict:
     """Return the tensors of the actor that acts: its average, where there is one."""
     averaged = any(name.startswith(AVERAGE) for name in tensors)
@@ -105,15 +156,19 @@ def load_policy(path, device: str = 'auto') -> Policy:
 
     Raises:
         InputError: as read_header; for a device that is not there; for a robot interface in
-            the file that cannot be read.
+            the file that cannot be read; for an actor whose action is not finite.
 
     """
     header, tensors = read_file(path)
     config = config_of(header, path)
+    check_sizes(header, config, tensors, path)
     actor = Actor(header['observation_dim'], header['action_dim'], config.hidden_dims,
                   torch.Generator(), config.normalise_observations)
     copy_into(actor.state_dict(), actor_tensors(tensors), path)
     text, interface = header['robot_config'], None
     if text is not None:
         interface = parse_robot_interface(text, f'{path}: robot interface')
-    return Policy(actor.to(resolve_device(device)).requires_grad_(False), header, interface)
+    policy = Policy(actor.to(resolve_device(device)).requires_grad_(False), header, interface)
+    if not np.isfinite(policy.act([0.0] * policy.observation_dim)).all():
+        raise InputError(f'{path}: gives an action that is not finite for an observation of zeros')
+    return policy

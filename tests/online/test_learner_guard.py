@@ -17,7 +17,8 @@
 import pytest
 import torch
 
-from iql_ros.runs.checkpoint import read_file, read_header
+from iql_ros.runs.checkpoint import read_header
+from iql_ros.runs.checkpoint_bytes import read_file
 from tests.online.small_learner import kill, live, rows, start
 
 pytestmark = pytest.mark.usefixtures('workplace')

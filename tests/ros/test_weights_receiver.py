@@ -19,7 +19,7 @@ import pytest
 from std_msgs.msg import UInt8MultiArray
 
 from iql_ros.nodes.learning.weights_receiver import WEIGHTS_QOS
-from iql_ros.runs.checkpoint import decode, pack
+from iql_ros.runs.checkpoint_bytes import decode, pack
 from tests.ros.learner import DIFFBOT, Drive, OTHER_RUN, RUN, weights_message
 
 

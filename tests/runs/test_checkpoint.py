@@ -26,7 +26,7 @@ import torch
 from iql_ros.files import InputError, share_folder
 from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.learner.replay_buffer import ReplayBuffer
-from iql_ros.runs import checkpoint
+from iql_ros.runs import checkpoint_bytes
 from iql_ros.runs.checkpoint import (load_agent, read_header, save_checkpoint,
                                      strip_checkpoint)
 from iql_ros.runs.policy import load_policy
@@ -163,7 +163,7 @@ def test_foreign_files_are_refused(tmp_path):
 
 
 def test_a_newer_format_is_refused_by_number(path, monkeypatch):
-    monkeypatch.setattr(checkpoint, 'FORMAT_VERSION', 2)
+    monkeypatch.setattr(checkpoint_bytes, 'FORMAT_VERSION', 2)
     save_checkpoint(path, make_agent(), **FACTS)
     monkeypatch.undo()
     assert 'format version is 2' in everything_that_reads(path)
@@ -176,7 +176,7 @@ def rewrite(path, change_header=None, change_tensors=None):
         change_header(header)
     if change_tensors:
         change_tensors(tensors)
-    path.write_bytes(checkpoint.pack(header, tensors))
+    path.write_bytes(checkpoint_bytes.pack(header, tensors))
 
 
 def test_a_file_of_the_wrong_contents_is_refused_although_its_checksums_are_right(path):

@@ -28,6 +28,8 @@ from iql_ros.online.learner import OnlineLearner
 
 _EXPERIENCE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _QUEUED = 1000       # messages that may wait; what comes beyond is sent again
+_MOST_WAITING = 8 << 20  # numbers of them
+_SAID_EVERY = 1.0    # [s] of why something is refused, at most
 _HEARTBEAT = 1.0     # [s] between acknowledgements at least
 _ACKNOWLEDGE = 0.1   # [s] between acknowledgements while updates are owed
 _TOGETHER = 0.01     # [s] between them otherwise, but at once at an episode's end
@@ -46,6 +48,7 @@ class ExperienceReceiver:
         self._publishers, self._sessions, self.refused = {}, {}, {}
         self._said, self._lock = {}, threading.Lock()  # the last words to every robot
         self._said_at, self._ended = 0.0, False
+        self._room, self._refusal_said = _MOST_WAITING, 0.0
         self.owes = False                # a robot has not been told of its last steps
         self.trouble = ''                # why the disk takes nothing
         for name in robots:
@@ -67,10 +70,14 @@ class ExperienceReceiver:
                                in learner.inbox.sessions().items() if robot in self._publishers})
 
     def _on_experience(self, robot: str, message: Float64MultiArray) -> None:
-        try:
-            self._messages.put_nowait((robot, message))
-        except queue.Full:
-            pass  # it is not acknowledged, so it comes again
+        with self._lock:
+            if len(message.data) > self._room:
+                return  # it is not acknowledged, so it comes again
+            try:
+                self._messages.put_nowait((robot, message))
+            except queue.Full:
+                return  # it comes again
+            self._room -= len(message.data)
 
     def take(self, timeout: float) -> bool:
         """Let the learner have what has come, waiting up to `timeout` [s]; False for nothing."""
@@ -85,8 +92,12 @@ class ExperienceReceiver:
             return taken
 
     def _take(self, robot: str, message: Float64MultiArray) -> None:
-        labels = [(dim.label, dim.size) for dim in message.layout.dim]
+        with self._lock:
+            self._room += len(message.data)
+        dims = message.layout.dim
         try:
+            self._form.check_size(dims, message.data, robot)
+            labels = [(dim.label, dim.size) for dim in dims]
             for experience in self._form.decode(labels, message.data, robot):
                 self._sessions[robot] = experience.session
                 if self._learner.add(experience):
@@ -103,7 +114,8 @@ class ExperienceReceiver:
     def _refuse(self, robot: str, reason: str) -> None:
         count, last = self.refused.get(robot, (0, ''))
         self.refused[robot] = count + 1, reason
-        if reason != last:
+        if reason != last and time.monotonic() >= self._refusal_said + _SAID_EVERY:
+            self._refusal_said = time.monotonic()
             self._node.get_logger().error(f'refused: {reason}')
 
     def acknowledge(self, now: bool = False) -> None:

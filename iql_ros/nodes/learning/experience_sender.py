@@ -55,8 +55,19 @@ class ExperienceSender:
     """
 
     def __init__(self, node, form: ExperienceFormat, session: int, history: int,
-                 changed: threading.Condition):
-        """Take how many to keep: beyond `history` the oldest is given up, and counted."""
+                 changed: threading.Condition, run: int | None = None):
+        """
+        Open the topics.
+
+        Args:
+            node: The host.
+            form: Of the messages.
+            session: Of this process, random.
+            history: Steps to keep: beyond it the oldest is given up, and counted.
+            changed: See the class.
+            run: The learner's run to follow; None: that of the only one that answers.
+
+        """
         self._node, self._form, self._history = node, form, history
         self.session, self._changed = session, changed
         self._robot = node.get_namespace().rstrip('/')
@@ -66,7 +77,7 @@ class ExperienceSender:
         self._kept = collections.deque()        # _Kept, by step
         self._unsent, self._sent_at = [], -math.inf
         self._next_step = 0
-        self.run: int | None = None             # of the learner that is followed
+        self.run = run                          # of the learner that is followed
         self.acknowledgement: Acknowledgement | None = None
         self.heard_at: float | None = None      # or, before, when the first was sent
         self.lost, self.ignored = 0, 0
@@ -144,6 +155,11 @@ class ExperienceSender:
             if self.run is not None and said.run != self.run:
                 self._ignore(f"acknowledgement of learner's run {said.run:016x}; following "
                              f'{self.run:016x}')
+                return
+            heard = self._subscription.get_publisher_count()
+            if self.run is None and heard > 1:
+                self._ignore(f"acknowledgement of learner's run {said.run:016x}: {heard} learners "
+                             'answer; learner_run says whom to follow')
                 return
             if said.steps > self._next_step:
                 self._ignore(f'acknowledgement of step {said.steps - 1}; {self._next_step} were '

@@ -14,18 +14,19 @@
 
 """A policy node's side of fine-tuning: explore, send experience, take weights, judge the mean."""
 
+import collections
 import secrets
 import threading
 import time
 
 import numpy as np
 
-from iql_ros.files import from_mapping, InputError, parse_yaml
+from iql_ros.files import InputError
 from iql_ros.nodes.learning.experience_sender import ExperienceSender
+from iql_ros.nodes.learning.learning_settings import bounds, run_to_follow
 from iql_ros.nodes.learning.weights_receiver import WeightsReceiver
 from iql_ros.online.experience import ExperienceFormat
 from iql_ros.robot.exploration import Explorer
-from iql_ros.robot.gate_settings import check_vector, Limit
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.streams import TOPIC_NAME
 from iql_ros.robot.task import Task
@@ -35,6 +36,8 @@ _OURS = ('exploration_scale', 'exploration_limit', 'weights_at')
 _FIRST_WEIGHTS = 'its first weights'
 _LOOK = 0.1             # [s] how late a request to stop may be seen while waiting
 _NUMPY_SEED = 2**63     # a seed below this fits any integer
+_RECENT = 16            # observations that new weights are tried on
+_APART = 10             # ticks between them
 
 
 class LearningLink:
@@ -59,11 +62,13 @@ class LearningLink:
         if not settings.lockstep:  # a node that is started again must not try the same again
             mixed = np.random.SeedSequence([settings.seed, session])
             seed = int(mixed.generate_state(1, np.uint64)[0] % _NUMPY_SEED)
-        self._explorer = Explorer(policy, interface, *_bounds(settings, interface), seed)
+        self._explorer = Explorer(policy, interface, *bounds(settings, interface), seed)
         if settings.learner and not TOPIC_NAME.fullmatch(settings.learner):
             raise InputError(f"parameter 'learner': got '{settings.learner}'; expected a node's "
                              'name like finetune_node or /learner')
+        self._wanted = run_to_follow(settings)
         self._session, self._policy, self._interface = session, policy, interface
+        self._recent, self._ticks = collections.deque(maxlen=_RECENT), 0
         self._form = ExperienceFormat(interface, task)
         self._changed = threading.Condition()
         self._sender = self._receiver = None
@@ -78,10 +83,15 @@ class LearningLink:
         settings = self._settings
         if settings.learner:
             self._sender = ExperienceSender(self._node, self._form, self._session,
-                                            settings.experience_history, self._changed)
+                                            settings.experience_history, self._changed,
+                                            self._wanted)
             self._receiver = WeightsReceiver(self._node, settings.learner, self._policy,
                                              self._interface, self._changed,
-                                             self._sender.follow)
+                                             self._sender.follow, self._seen, self._wanted)
+
+    def _seen(self) -> list:
+        """Return observations of a while ago till now; zeros before the first."""
+        return list(self._recent) or [[0.0] * self._interface.observation_dim]
 
     def check(self, names, settings) -> None:
         """
@@ -95,15 +105,18 @@ class LearningLink:
             if name in _OURS and not settings.learner:
                 raise InputError(f"parameter '{name}': got {getattr(settings, name)!r}; nothing "
                                  "is explored, as nobody learns ('learner' is empty)")
-        _bounds(settings, self._interface)
+        bounds(settings, self._interface)
 
     def change(self, settings) -> None:
         """Take settings that `check` found fit, from any thread: they count from the next tick."""
         self._settings = settings
-        self._explorer.bound(*_bounds(settings, self._interface))
+        self._explorer.bound(*bounds(settings, self._interface))
 
     def act(self, observation) -> np.ndarray:
         """Return the action (action_dim,) to try, physical units."""
+        if self._ticks % _APART == 0:
+            self._recent.append(np.array(observation, np.float64))
+        self._ticks += 1
         return self._explorer.act(observation)
 
     # In the control thread ---------------------------------------------------------------
@@ -210,7 +223,9 @@ class LearningLink:
         if receiver.fault:
             remarks.append(f'refused: {receiver.fault}')
         return remarks, {
-            'session': sender.session, 'weights version': receiver.in_use,
+            'session': sender.session,
+            'learner run': '' if receiver.run is None else f'{receiver.run:016x}',
+            'weights version': receiver.in_use,
             'weights refused': receiver.refused, 'steps unacknowledged': sender.unacknowledged,
             'steps lost': sender.lost, 'acknowledgements ignored': sender.ignored,
             'updates': said.updates if said else 0,
@@ -247,24 +262,3 @@ def refuse_learning(settings) -> None:
     if settings.learner:
         raise InputError(f"parameter 'learner': got '{settings.learner}'; a scripted driver has "
                          'no policy that could learn')
-
-
-def _bounds(settings, interface: RobotInterface) -> tuple[float, Limit | None]:
-    """Return scale and limit of what is explored: nothing without a learner."""
-    scale = settings.exploration_scale if settings.learner else 0.0
-    return scale, _limit(settings.exploration_limit, interface)
-
-
-def _limit(text: str, interface: RobotInterface) -> Limit | None:
-    """Return what exploration may use, within the robot's low and high."""
-    if not text:
-        return None
-    where = "parameter 'exploration_limit'"
-    limit, scaling = from_mapping(Limit, parse_yaml(text, where), where), interface.action_scaling
-    for name, values in (('low', limit.low), ('high', limit.high)):
-        check_vector(values, interface.action_dim, f'{where}: {name}')
-    for index, (low, high) in enumerate(zip(limit.low, limit.high)):
-        if not scaling.low[index] <= low <= high <= scaling.high[index]:
-            raise InputError(f'{where}: [{index}]: got [{low}, {high}]; allowed: inside '
-                             f'[{scaling.low[index]}, {scaling.high[index]}]')
-    return limit

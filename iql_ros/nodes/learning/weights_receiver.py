@@ -14,7 +14,9 @@
 
 """Receives a learner's weights, refuses what is unfit, and gives the newest to the policy."""
 
+import collections
 import threading
+import time
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import UInt8MultiArray
@@ -26,35 +28,59 @@ from iql_ros.runs.policy import Policy
 
 WEIGHTS_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                          durability=DurabilityPolicy.TRANSIENT_LOCAL)
+_NAMED = 4            # learners' runs that are named
+_SAID_EVERY = 1.0     # [s] of why weights are refused, at most
 
 
 class WeightsReceiver:
     """
     The weights that came last and are fit; not a Node.
 
-    Read and checked where messages arrive; loaded by `take`, in the thread that acts. Of one run
-    only newer versions count; another run's are taken only when nobody else publishes.
+    Read, checked and tried where messages arrive; loaded by `take`, in the thread that acts: until
+    then the old ones act. Of the run that is followed only newer versions count; another's are
+    taken only where nothing says whom to follow and nobody else publishes.
     """
 
     def __init__(self, node, learner: str, policy: Policy, interface: RobotInterface,
-                 changed: threading.Condition, on_run):
-        """Subscribe; `changed` is notified of weights, `on_run(run)` called for a new run."""
+                 changed: threading.Condition, on_run, observations, wanted: int | None = None):
+        """
+        Subscribe.
+
+        Args:
+            node: The host.
+            learner: Name of the node that publishes.
+            policy: Whose weights they are to be.
+            interface: Of the robot that it drives.
+            changed: Notified of weights.
+            on_run: Called with a run that is followed from now on.
+            observations: Return those to try weights on, as a list.
+            wanted: The run to follow; None: the only publisher's.
+
+        """
         self._node, self._policy, self._interface = node, policy, interface
         self._changed, self._on_run = changed, on_run
+        self._observations, self._wanted = observations, wanted
         self._waiting: Weights | None = None
         self.run: int | None = None             # whose weights were accepted
         self.newest = 0                         # version accepted last
         self.in_use = 0                         # version that acts; 0: the checkpoint's own
         self.refused, self.fault = 0, ''        # how many, and why the last one was
+        self._strangers = collections.deque(maxlen=_NAMED)  # runs that were not followed
+        self._said_at = 0.0
         self._subscription = node.create_subscription(
             UInt8MultiArray, f'{learner}/weights', self._on_weights, WEIGHTS_QOS)
 
     def _on_weights(self, message: UInt8MultiArray) -> None:
         try:
-            weights = read_weights(bytes(message.data), self._policy, self._interface)
+            weights = read_weights(message.data, self._policy, self._interface)
+            self._check_run(weights.run)
             if (weights.run, weights.version) == (self.run, self.newest):
                 return  # a learner that came back sends its newest again
-            self._check_newer(weights)
+            if weights.run == self.run and weights.version < self.newest:
+                raise InputError(f'weights: version {weights.version} is older than '
+                                 f'{self.newest}')
+            self._policy.try_weights(
+                weights.tensors, self._observations(), f'weights version {weights.version}')
         except InputError as error:
             self._refuse(str(error))
             return
@@ -65,36 +91,38 @@ class WeightsReceiver:
             self.fault = ''
             self._changed.notify_all()
 
-    def _check_newer(self, weights: Weights) -> None:
-        if self.run is None:
-            return
-        if weights.run != self.run and self.publishers > 1:
-            raise InputError(f"weights of learner's run {weights.run:016x}: {self.publishers} "
-                             f'learners publish; following run {self.run:016x}')
-        if weights.run == self.run and weights.version < self.newest:
-            raise InputError(f'weights: version {weights.version} is older than {self.newest}')
+    def _check_run(self, run: int) -> None:
+        if self._wanted is not None:
+            if run != self._wanted:
+                raise InputError(f"weights of learner's run {run:016x}; learner_run says "
+                                 f'{self._wanted:016x}')
+        elif run != self.run and self.publishers > 1:
+            if run not in self._strangers:
+                self._strangers.append(run)
+            named = ', '.join(f'{each:016x}' for each in self._strangers)
+            followed = 'none' if self.run is None else f'run {self.run:016x}'
+            raise InputError(f"weights of learner's run {named}: {self.publishers} learners "
+                             f'publish; following {followed}; learner_run says whom to follow')
 
     @property
     def publishers(self) -> int:
         """Return how many learners publish weights here."""
-        return self._node.count_publishers(self._subscription.topic_name)
+        return max(self._node.count_publishers(self._subscription.topic_name),
+                   self._subscription.get_publisher_count())  # who is known first by one of them
 
     def _refuse(self, fault: str) -> None:
         self.refused += 1
-        if fault != self.fault:
-            self.fault = fault
+        if fault != self.fault and time.monotonic() >= self._said_at + _SAID_EVERY:
+            self._said_at = time.monotonic()
             self._node.log(f'refused: {fault}')
+        self.fault = fault
 
     def take(self) -> None:
         """Load the newest weights into the policy; only from the thread in which it acts."""
         with self._changed:
             weights, self._waiting = self._waiting, None
         if weights is not None:
-            try:
-                self._policy.load(weights.tensors, 'weights')
-            except InputError as error:
-                self._refuse(str(error))
-                return
+            self._policy.load(weights.tensors, 'weights')
             self.in_use = weights.version
             self._node.get_logger().debug(f'weights version {weights.version} act')
 
