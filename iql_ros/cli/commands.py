@@ -53,7 +53,7 @@ def finetune(options) -> None:
     run, started = RunDirectory(settings.name), time.time()
     try:
         finetuning.finetune(settings, resume=options.resume, allow_task='task' in options.allow,
-                            robot_config=_robot_text(options, settings.name))
+                            robot_config=_given_robot(options))
     except KeyboardInterrupt:
         latest = run.latest()
         if latest and latest.stat().st_mtime > started:
@@ -130,12 +130,17 @@ def _read_config(folder: str, name: str) -> dict:
     return read_yaml(name)
 
 
+def _given_robot(options) -> str | None:
+    """Return the YAML text of --robot-config."""
+    return None if options.robot_config is None else _load_robot(options.robot_config).text
+
+
 def _robot_text(options, run_name: str) -> str | None:
     """Return the YAML text of --robot-config; with --resume, by default the run's own."""
     from iql_ros.runs.checkpoint import read_header
     from iql_ros.runs.run_directory import RunDirectory
     if options.robot_config is not None:
-        return _load_robot(options.robot_config).text
+        return _given_robot(options)
     latest = RunDirectory(run_name).latest() if options.resume else None
     return read_header(latest)['robot_config'] if latest else None
 

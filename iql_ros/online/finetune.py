@@ -77,8 +77,8 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
 
     Args:
         settings: See FinetuneSettings.
-        robot_config: The robot's YAML text on this machine; None: the checkpoint's, whose task
-            may name nothing but functions of iql_ros.tasks.
+        robot_config: The robot's YAML text on this machine; None: the run's own or else the
+            checkpoint's, whose task may name nothing but functions of iql_ros.tasks.
         resume: Go on with the run of that name.
         allow_task: Take data or a checkpoint of another task.
         env: An environment for evaluations, which the learner closes; None: none.
@@ -94,14 +94,17 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
     header = read_header(settings.checkpoint)
     config = _learner_config(header, settings.checkpoint)
     dataset = _offline_data(settings, header)
-    interface = bind(dataset, robot_config or header['robot_config'], config.discount)
+    said, whose = robot_config, 'robot_config'
+    if robot_config is None:
+        said, whose = _robot_of_files(run, settings, header)
+    interface = bind(dataset, said, config.discount)
     if interface is None and env is not None:
         interface = _environment_interface(env, dataset)
     if interface is None:
         raise InputError(f"{settings.checkpoint}: is bound to no robot; give the robot's YAML "
                          '(robot_config) or an environment')
     if robot_config is None:
-        refuse_functions_of_others(interface, settings.checkpoint)
+        refuse_functions_of_others(interface, whose)
     if not allow_task:
         _check_task(interface, header, dataset)
     transform = header['reward_transform']
@@ -127,11 +130,19 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
     run.create(flat)
     write_atomic(run.path / 'dataset.json', json.dumps(report_facts(dataset, dataset), indent=1))
     facts = {'training': dataclasses.asdict(settings), 'dataset': checkpoint_facts(dataset),
-             'robot_config': robot_config or header['robot_config'],
+             'robot_config': said,
              'reward_transform': transform}
     learner = OnlineLearner(settings, agent, buffer, ExperienceInbox(log, on_say), run, facts,
                             interface.action_scaling, Judge(settings, evaluator, on_say), on_say)
     return Opened(learner, interface, task, run, dataset.observation_keys)
+
+
+def _robot_of_files(run: RunDirectory, settings: FinetuneSettings, header: dict):
+    """Return the robot's YAML text of the run, or of the checkpoint to begin with, and whose."""
+    latest = run.latest()
+    if latest is not None:
+        return read_header(latest)['robot_config'], str(latest)
+    return header['robot_config'], settings.checkpoint
 
 
 def _learner_config(header: dict, checkpoint: str) -> IQLConfig:

@@ -17,17 +17,28 @@
 import dataclasses
 import functools
 import hashlib
-import importlib
 import json
 import math
+import re
 import sys
 
-from iql_ros.files import from_mapping, InputError
+from iql_ros.files import from_mapping, InputError, shown
 from iql_ros.robot import message_fields
 from iql_ros.robot.robot_interface import RobotInterface
+from iql_ros.robot.streams import TOPIC_NAME
+from iql_ros.robot.task_functions import load_function
 from iql_ros.tasks import FIRST_NAMES
 
+_SERVICE_NAME = re.compile(r'(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+_LONGEST_NAME = 200  # characters; ROS allows some 250 with the node's namespace
+_LONGEST_EPISODE = 1e9  # [s]
 _NEW_NAMES = {first: name for name, first in FIRST_NAMES.items()}
+
+
+def _check_name(where: str, name: str, pattern: re.Pattern) -> None:
+    if not pattern.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise InputError(f'{where}: got {shown(name)}; expected a name like reset_world, of '
+                         'letters, digits and _, parts separated by /')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +54,11 @@ class TopicSource:
         if self.reduce != 'sum':
             raise InputError(f"topic '{self.topic}': reduce: got '{self.reduce}'; allowed: sum")
         message_fields.split_field(self.field, f"topic '{self.topic}'")
+        _check_name('topic', self.topic, TOPIC_NAME)
+        package, _, name = self.type.partition('/msg/')
+        if not (package.isidentifier() and name.isidentifier()):
+            raise InputError(f"topic '{self.topic}': type: got {shown(self.type)}; expected "
+                             'pkg/msg/Name')
 
     def decode(self, message) -> float:
         """
@@ -67,6 +83,7 @@ class Reset:
     type: str = 'std_srvs/srv/Trigger'   # of the service; allowed: std_srvs/srv/Trigger
 
     def __post_init__(self):
+        _check_name('reset: service', self.service, _SERVICE_NAME)
         if self.type != 'std_srvs/srv/Trigger':
             raise InputError(f"reset: type: got '{self.type}'; allowed: std_srvs/srv/Trigger")
 
@@ -76,6 +93,9 @@ class EpisodeMarks:
     """The topic (std_msgs/msg/Header) on which a recording marks its episodes."""
 
     topic: str    # policy_node's is policy_node/event
+
+    def __post_init__(self):
+        _check_name('episode: topic', self.topic, TOPIC_NAME)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,9 +142,9 @@ def read_task(interface: RobotInterface) -> TaskSettings:
     for name in ('reward', 'terminated'):
         if isinstance(getattr(settings, name), dict):
             from_mapping(TopicSource, getattr(settings, name), f'{where}: {name}')
-    if _ticks(settings, interface) < 1:
+    if settings.time_limit > _LONGEST_EPISODE or _ticks(settings, interface) < 1:
         raise InputError(f'{where}: time_limit: got {settings.time_limit}; allowed: at least '
-                         f'one tick, {1 / interface.control_rate:g} s')
+                         f'one tick, {1 / interface.control_rate:g} s, to {_LONGEST_EPISODE:g} s')
     return settings
 
 
@@ -151,19 +171,15 @@ class Task:
             InputError: for an unknown key, a wrong value, a function that does not exist.
 
         """
-        where, settings = f"robot '{interface.robot}': task", read_task(interface)
-        self.reward_source, self._reward = _source(settings.reward, f'{where}: reward')
-        self.terminated_source, self._terminated = None, None
-        if settings.terminated is not None:
-            self.terminated_source, self._terminated = _source(settings.terminated,
-                                                               f'{where}: terminated')
+        settings = read_task(interface)
+        self.reward_source, self._reward = _source('reward', settings, interface)
+        self.terminated_source, self._terminated = _source('terminated', settings, interface)
         self.time_limit_ticks = _ticks(settings, interface)
         self.success_reward = settings.success_reward
         self.failure_reward = settings.failure_reward
         self.manual_reset = settings.reset == 'manual'
         self.reset = None if self.manual_reset else settings.reset
-        self._success = settings.success and _named_function(settings.success,
-                                                             f'{where}: success')
+        _, self._success = _source('success', settings, interface)
         self.episode = settings.episode
         self.task_hash = _hash(settings)
 
@@ -183,34 +199,20 @@ class Task:
         return bool(self._success(observation, action, next_observation))
 
 
-def _source(value, where: str):
+def _source(key: str, settings: TaskSettings, interface: RobotInterface):
+    """Return the topic that a key's values come from, or else what calculates them."""
+    value, where = getattr(settings, key), f"robot '{interface.robot}': task: {key}"
     if isinstance(value, dict):
         return from_mapping(TopicSource, value, where), None
     if isinstance(value, float):
-        return None, lambda observation, action, next_observation: value
-    return None, _named_function(value, where)
+        return None, functools.partial(_constant, value)
+    if value is None:
+        return None, None
+    return None, load_function(value, where, interface.observation_dim, interface.action_dim)
 
 
-def _named_function(name: str, where: str):
-    if name.startswith('TODO'):
-        raise InputError(f"{where}: got '{name}'; fill it in: module:function, a number for every "
-                         'tick, or a topic')
-    module_name, _, function_name = name.partition(':')
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"{where}: got '{name}', which cannot be imported ({error}); expected "
-                         'module:function, of a module in PYTHONPATH') from None
-    if not callable(function):
-        raise InputError(f"{where}: got '{name}', which is not a function")
-
-    def call(observation, action, next_observation):
-        try:
-            return float(function(observation, action, next_observation))
-        except Exception as error:  # it is the user's: whatever it is, its name helps most
-            reason = ' '.join(f'{type(error).__name__}: {error}'.split())
-            raise InputError(f"{where}: '{name}' raised {reason}") from error
-    return call
+def _constant(value: float, observation, action, next_observation) -> float:
+    return value
 
 
 def refuse_functions_of_others(interface: RobotInterface, where: str) -> None:
