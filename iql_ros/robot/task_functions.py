@@ -23,9 +23,9 @@ import sys
 
 import numpy as np
 
-from iql_ros.files import InputError
+from iql_ros.files import InputError, shown
 
-_NAME = re.compile(r'[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*', re.ASCII)
+_NAME = re.compile(r'(?!.{300})[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*', re.ASCII)
 _EXPECTED = 'a function of (observation, action, next_observation) in a module of your own'
 _TRIED_ON = 0.5   # every value of what a function is tried on: few formulas break there
 
@@ -68,7 +68,7 @@ def _import(name: str, where: str):
                          'tick, or a topic')
     module_name, _, function_name = name.partition(':')
     if not _NAME.fullmatch(name):
-        raise InputError(f"{where}: got '{name}', which cannot be imported; expected "
+        raise InputError(f'{where}: got {shown(name)}, which cannot be imported; expected '
                          'module:function, of a module in PYTHONPATH')
     if _is_pythons(module_name):
         raise InputError(f"{where}: got '{name}', which is of Python's own library; expected "
@@ -87,12 +87,13 @@ def _is_pythons(module_name: str | None) -> bool:
 
 def _check_kind(function, name: str, where: str) -> None:
     """Refuse what is no task function, without calling it."""
-    while isinstance(function, functools.partial):
-        function = function.func
     if not callable(function):
         raise InputError(f"{where}: got '{name}', which is not a function")
-    if inspect.isclass(function) or inspect.isbuiltin(function) or (
-            inspect.isroutine(function) and _is_pythons(getattr(function, '__module__', None))):
+    inner = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    if inspect.isclass(inner) or inspect.isbuiltin(inner) or (
+            inspect.isroutine(inner) and _is_pythons(getattr(inner, '__module__', None))):
         raise InputError(f"{where}: got '{name}', which is a class, built in or of Python's own "
                          f'library; expected {_EXPECTED}')
     try:

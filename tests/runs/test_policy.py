@@ -1,0 +1,87 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Tests for policy.py: weights are tried before they are taken."""
+
+import numpy as np
+import pytest
+import torch
+
+from iql_ros.files import InputError
+from iql_ros.runs.checkpoint_bytes import pack, read_file
+from iql_ros.runs.policy import load_policy
+from tests.small_run import write_start
+
+OBSERVATIONS = [[1.0, -1.0, 0.5, 0.5, 2.0, 0.0], [0.0] * 6]
+
+
+@pytest.fixture(autouse=True)
+def start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_start()
+
+
+def changed(names, value):
+    """Return the actor's tensors with some of them filled."""
+    tensors = {name.removeprefix('actor.'): tensor for name, tensor
+               in read_file('start.safetensors')[1].items() if name.startswith('actor.')}
+    for name in names.split():
+        tensors[name].fill_(value)
+    return tensors
+
+
+@pytest.mark.parametrize('name, value', [
+    ('mlp.layers.0.weight mlp.layers.1.weight', 1e30), ('mlp.layers.0.bias', 3e38),
+    ('normaliser.mean', 3e38)])
+def test_finite_weights_that_give_no_finite_action_are_refused_and_the_old_ones_act(name, value):
+    policy = load_policy('start.safetensors', 'cpu')
+    before, tensors = policy.act(OBSERVATIONS[0]), changed(name, value)
+    if name == 'normaliser.mean':
+        tensors['normaliser.std'].fill_(1e-10)
+    with pytest.raises(InputError, match='^weights: give an action that is not finite'):
+        policy.try_weights(tensors, OBSERVATIONS, 'weights')
+    np.testing.assert_array_equal(policy.act(OBSERVATIONS[0]), before)
+
+
+@pytest.mark.parametrize('value', [0.0, -1.0, 1e-40])
+def test_a_normaliser_that_divides_by_nothing_is_refused_by_name(value):
+    policy = load_policy('start.safetensors', 'cpu')
+    for take in (policy.load, lambda tensors, where: policy.try_weights(
+            tensors, OBSERVATIONS, where)):
+        with pytest.raises(InputError, match='^weights: normaliser.std holds .*; allowed: >= 1.1'):
+            take(changed('normaliser.std', value), 'weights')
+    header, tensors = read_file('start.safetensors')
+    tensors['actor.normaliser.std'].fill_(value)
+    with open('bad.safetensors', 'wb') as file:
+        file.write(pack(header, tensors))
+    with pytest.raises(InputError, match='normaliser.std holds'):
+        load_policy('bad.safetensors', 'cpu')
+
+
+def test_a_checkpoint_that_acts_by_nan_is_refused_when_it_is_loaded():
+    header, tensors = read_file('start.safetensors')
+    for name in ('actor.mlp.layers.0.weight', 'actor.mlp.layers.1.weight'):
+        tensors[name] = torch.sign(tensors[name]) * 3e38
+    with open('bad.safetensors', 'wb') as file:
+        file.write(pack(header, tensors))
+    with pytest.raises(InputError, match='bad.safetensors: gives an action that is not finite'):
+        load_policy('bad.safetensors', 'cpu')
+
+
+def test_weights_that_are_fit_may_be_tried_and_change_nothing():
+    policy = load_policy('start.safetensors', 'cpu')
+    before = policy.act(OBSERVATIONS[0])
+    policy.try_weights(changed('mlp.layers.2.weight', 0.0), OBSERVATIONS, 'weights')
+    np.testing.assert_array_equal(policy.act(OBSERVATIONS[0]), before)
+    assert policy.bytes == 4 * (6 + 6 + 2 + 6 * 8 + 8 + 8 * 8 + 8 + 8 * 2 + 2)
