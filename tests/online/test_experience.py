@@ -15,6 +15,7 @@
 """Tests for experience.py."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -115,6 +116,10 @@ def test_the_experience_of_another_contract_or_task_is_refused_by_its_name(old, 
     ({'success': -2}, 'success is -2; allowed: whole numbers -1 to 1'),
     ({'step': -1}, 'step is -1'),
     ({'episode': 1.5}, 'episode is 1.5'),
+    ({'observation': [0, 0, 1e39, 0, 0, 0]}, r'observation\[2\] is .* beyond float32'),
+    ({'reward': -1e300}, r'reward\[0\] is .* beyond float32'),
+    ({'sec': 2**53}, 'sec is 9.0072e.15; allowed: whole numbers 0 to 9000000000'),
+    ({'nanosec': 10**9}, 'nanosec is 1e.09; allowed: whole numbers 0 to 999999999'),
 ])
 def test_numbers_that_cannot_be_are_refused_by_name(parts, message):
     with pytest.raises(InputError, match=message):
@@ -132,6 +137,9 @@ def test_what_a_gate_rounds_beyond_the_range_passes():
      "schema is '3'; this learner has '2'"),
     ([(FORM.labels(7)[0][0].replace('session=7', 'session=x'), 6)], FORM.size,
      "session is 'x'; expected a number"),
+    *(([(FORM.labels(7)[0][0].replace('session=7', f'session={said}'), 6)], FORM.size,
+       'session is .*; expected a number up to 9007199254740992')
+      for said in (2**53 + 1, '1' * 300, '²', '')),
     (FORM.labels(7), FORM.size - 1, f'got {FORM.size - 1} values .*expected {FORM.size}'),
     (FORM.labels(7), 0, 'got 0 values'),
     (FORM.labels(7)[:-1], FORM.size, f'got {FORM.size} values in dimensions'),
@@ -140,3 +148,17 @@ def test_messages_of_another_form_are_refused(labels, count, message):
     for form in (FORM, ExperienceFormat(INTERFACE, TASK)):
         with pytest.raises(InputError, match=message):
             form.decode(labels, np.zeros(count), '')
+
+
+@pytest.mark.parametrize('labels, count, message', [
+    (10_000 * [('observation', 6)], FORM.size, 'got 10000 dimensions; expected 15'),
+    ([('observation' + 10**6 * 'x', 6)], FORM.size, 'a label of 1000011 characters; allowed: 400'),
+    (FORM.labels(7), 1001 * FORM.size, 'values; allowed: 1000 steps of 26'),
+])
+def test_a_message_too_large_to_be_looked_into_is_refused_by_its_size(labels, count, message):
+    dims = [types.SimpleNamespace(label=label, size=size) for label, size in labels]
+    with pytest.raises(InputError, match=message) as error:
+        FORM.check_size(dims, range(count), '/r1')
+    assert len(str(error.value)) < 200
+    FORM.check_size([types.SimpleNamespace(label=label, size=size)
+                     for label, size in FORM.labels(7)], range(1000 * FORM.size), '/r1')

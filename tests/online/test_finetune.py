@@ -18,6 +18,7 @@ import csv
 import itertools
 from pathlib import Path
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from iql_ros.online.experience_log import read_experience
 from iql_ros.online.finetune import finetune, settings_from_mapping
 from iql_ros.online.settings import FinetuneSettings
 from iql_ros.runs.checkpoint import load_agent, read_header
+from iql_ros.tasks import docking_cost
 from tests.small_run import settings, TEXT, write_start
 
 DIFFBOT = 'iql_ros/Diffbot-v0'
@@ -160,6 +162,22 @@ def test_a_checkpoint_from_elsewhere_does_not_choose_what_runs_here(key):
         run()
     assert 'antigravity' not in sys.modules and not Path('runs').exists()
     assert run(robot_config=TEXT, allow_task=True).is_dir()
+
+
+def test_a_run_from_elsewhere_does_not_choose_what_runs_here_when_it_is_resumed(monkeypatch):
+    shipped = next(line for line in TEXT.splitlines() if line.startswith('  reward: '))
+    mine = TEXT.replace(shipped, '  reward: mine:cost')
+    monkeypatch.setitem(sys.modules, 'mine', types.SimpleNamespace(cost=docking_cost))
+    latest = run(robot_config=mine, allow_task=True, steps=20) / 'latest'
+    monkeypatch.delitem(sys.modules, 'mine')
+    with pytest.raises(InputError, match="step_.*task: reward: 'mine:cost' is named by a file"):
+        run(resume=True, allow_task=True, steps=30)
+    assert 'mine' not in sys.modules and latest.exists()
+
+
+def test_an_empty_yaml_does_not_stand_for_the_checkpoints():
+    with pytest.raises(InputError, match='robot_config: expected a mapping of keys, got NoneType'):
+        run(robot_config='')
 
 
 def test_a_cloned_policy_has_no_critic_to_go_on_with():

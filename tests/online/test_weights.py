@@ -24,6 +24,7 @@ from iql_ros.files import InputError
 from iql_ros.online.weights import pack_weights, read_weights, WeightsVersions
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.runs.checkpoint import load_agent, read_header
+from iql_ros.runs.checkpoint_bytes import pack
 from iql_ros.runs.policy import load_policy
 from tests.small_run import INTERFACE, TEXT, write_start
 
@@ -106,6 +107,71 @@ def test_weights_of_another_actor_are_refused():
     write_start(hidden_dims=(8, 9))
     with pytest.raises(InputError, match='weights: .* is missing or of another shape'):
         read_weights(message(), ours, INTERFACE)
+
+
+BOMB = TEXT + 'base: &a [1, 1, 1, 1, 1, 1, 1, 1]\n' + ''.join(
+    f'{key}: &{key} [{", ".join([f"*{before}"] * 9)}]\n'
+    for before, key in zip('abcdefg', 'bcdefgh'))
+
+
+@pytest.mark.parametrize('robot_config, reason', [
+    (5, "'robot_config' is 5; expected text or null"),
+    ([TEXT], "'robot_config' is "), (list(TEXT.encode()), "'robot_config' is "),
+    ('', 'expected a mapping'), ('\ud800', 'is no text'), ('[' * 60, 'levels of nesting'),
+    (BOMB, 'more than 5000 values'), (TEXT + '#' * 70_000, 'robot interface of 7.* characters'),
+    (TEXT.replace('5.0  ', '1' * 4400), 'a number of 4400 characters'),
+])
+def test_weights_with_another_kind_of_robot_interface_are_refused(robot_config, reason):
+    with pytest.raises(InputError, match=f'^weights: .*{reason}') as error:
+        read_weights(message(robot_config=robot_config), policy(), INTERFACE)
+    assert len(str(error.value)) < 2000
+
+
+def test_a_robot_interface_that_is_refused_is_read_once(monkeypatch):
+    ours, read = policy(), []
+    monkeypatch.setattr('iql_ros.runs.policy.parse_robot_interface',
+                        lambda *args: read.append(args) or parse_robot_interface(*args))
+    for _ in range(3):
+        with pytest.raises(InputError, match='more than 5000 values'):
+            read_weights(message(robot_config=BOMB), ours, INTERFACE)
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize('said, reason', [
+    ({'version': 10**400}, 'version is 1000.*; allowed: 0 to 9007199254740992'),
+    ({'version': -1}, 'version is -1'), ({'run': 2**64}, 'run is 18446744073709551616; allowed'),
+    ({'updates': 2**63}, 'updates is 9223372036854775808'), ({'version': 1.5}, 'not a message'),
+    ({'version': True}, 'not a message'), ({'run': 'a'}, 'not a message'),
+])
+def test_a_number_that_is_too_large_is_refused(said, reason):
+    header = {**read_header('start.safetensors'),
+              'weights': {'run': 1, 'version': 2, 'updates': 3, **said}}
+    data = pack(header, {f'actor.{name}': each for name, each in learned().state_dict().items()})
+    with pytest.raises(InputError, match=f'^weights: .*{reason}') as error:
+        read_weights(data, policy(), INTERFACE)
+    assert len(str(error.value)) < 1000
+
+
+class Unread(bytes):
+    """A message that must not be looked into."""
+
+    def __bytes__(self):
+        raise AssertionError
+
+
+def test_a_message_larger_than_the_actor_and_a_header_is_refused_unread():
+    with pytest.raises(InputError, match=r'^weights: 17000000 bytes; this policy and a header'):
+        read_weights(Unread(17_000_000), policy(), INTERFACE)
+    with pytest.raises(InputError, match='is not a checkpoint, or a damaged one'):
+        read_weights((2**18 + 1).to_bytes(8, 'little') + b'[' * (2**18 + 1), policy(), INTERFACE)
+
+
+@pytest.mark.parametrize('text', ['', '[]', '5', '{"run": 1}', '{"run": -1, "versions": 0}',
+                                  '{"run": 1, "versions": 1' + 400 * '0' + '}', 985 * '[', '\xff'])
+def test_what_another_wrote_where_versions_are_kept_is_refused(tmp_path, text):
+    (tmp_path / 'learner.json').write_bytes(text.encode('latin-1'))
+    with pytest.raises(InputError, match="learner.json: is not what a learner's run keeps there"):
+        WeightsVersions(tmp_path / 'learner.json')
 
 
 def test_a_checkpoint_is_no_message():

@@ -70,10 +70,29 @@ def test_a_reward_that_is_no_number_is_refused_by_its_field(value):
     ('{reward: -1, time_limit: 1.0, success: "iql_ros.tasks:won"}', 'success: got .*tasks:won'),
     ('{reward: -1, time_limit: 1.0, reset: by hand}', "reset: got 'by hand'; allowed: manual"),
     ('{reward: {topic: r, type: t, field: "f(x)"}, time_limit: 1.0}', "'f'"),
+    ('{reward: {topic: r, type: t, field: f}, time_limit: 1.0}', "type: got 't'; expected pkg/ms"),
+    ('{reward: -1, time_limit: 1.0e+308}', 'time_limit: got 1e+308; allowed: at least one'),
+    ('{reward: "os:system", time_limit: 1.0}', "got 'os:system', which is of Python's own"),
 ])
 def test_a_wrong_task_is_refused_by_name(task, message):
-    with pytest.raises(InputError, match=message.replace('(', r'\(')):
+    with pytest.raises(InputError, match=message.replace('(', r'\(').replace('+', r'\+')):
         make_task(task)
+
+
+@pytest.mark.parametrize('name', ['', 'a b', '1a', 'a/', '//a', 'a//b', '~a', 'a-b', 'a.b', 'ä',
+                                  "a'", 'a\\nb', 250 * 'a', '~', '/'])
+def test_a_name_that_ros_does_not_take_is_refused_when_the_yaml_is_read(name):
+    for key in ('reset: {service: "%s"}', 'episode: {topic: "%s"}',
+                'terminated: {topic: "%s", type: std_msgs/msg/Bool, field: data}'):
+        with pytest.raises(InputError, match='got .*; expected a name like reset_world') as error:
+            make_task(f'{{reward: -1, time_limit: 1.0, {key % name}}}')
+        assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize('name', ['reset_world', '/reset', '~/reset', 'sim/reset', '/a/b/c_1'])
+def test_names_that_ros_takes_are_taken(name):
+    task = make_task(f'{{reward: -1, time_limit: 1.0, reset: {{service: {name}}}}}')
+    assert task.reset.service == name
 
 
 def test_the_hash_knows_the_task_and_not_the_topics_name():

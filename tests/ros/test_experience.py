@@ -123,6 +123,19 @@ def test_only_the_learner_that_is_followed_acknowledges(graph, wait_for, tmp_pat
     drive.keep_running(wait_for)
 
 
+def test_of_two_learners_that_answer_none_is_believed_unless_it_is_said_which(
+        graph, wait_for, tmp_path):
+    drive = Drive(graph, wait_for, tmp_path)
+    drive.learner.answers = False
+    graph.add(Learner('other', run=OTHER_RUN))
+    wait_for(lambda: drive.sender._subscription.get_publisher_count() == 2, what='both')
+    drive.node.trigger_activate()
+    wait_for(lambda: drive.sender.ignored, what='an acknowledgement')
+    assert f'run {OTHER_RUN:016x}: 2 learners answer; learner_run says whom' in drive.remarks()
+    assert drive.sender.run is None and drive.sender.unacknowledged
+    drive.keep_running(wait_for)
+
+
 def test_a_learner_that_never_answers_is_named_and_control_goes_on(graph, wait_for, tmp_path):
     drive = Drive(graph, wait_for, tmp_path, learner_timeout=0.5)
     drive.learner.answers = False
@@ -154,6 +167,8 @@ def test_exploring_keeps_to_its_limit_and_evaluations_take_the_mean(graph, wait_
 
 @pytest.mark.parametrize('parameters, reason', [
     ({'learner': 'no spaces'}, "parameter 'learner': got 'no spaces'; expected a node's name"),
+    ({'learner': 'learner', 'learner_run': 'abc'}, "parameter 'learner_run': got 'abc'; expected"),
+    ({'learner_run': 16 * 'a'}, "'learner_run': got 'aaaaaaaaaaaaaaaa'; there is no learner"),
     ({'exploration_limit': '{low: [0.0, 0.0], high: [9.0, 1.0]}'}, 'inside [-0.3, 0.3]'),
     ({'exploration_limit': '{low: [0.0]}'}, "key 'high' is missing"),
     ({'exploration_limit': '[1'}, 'not valid YAML'),

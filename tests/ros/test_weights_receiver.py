@@ -17,6 +17,7 @@
 import numpy as np
 import pytest
 from std_msgs.msg import UInt8MultiArray
+import torch
 
 from iql_ros.nodes.learning.weights_receiver import WEIGHTS_QOS
 from iql_ros.runs.checkpoint_bytes import decode, pack
@@ -68,7 +69,25 @@ def for_another_robot(data):
     return pack({**header, 'robot_config': text}, tensors)
 
 
+def with_changes(data, robot_config=None, fill=None, kind=None):
+    header, tensors = decode(data, 'test')
+    if fill is not None:
+        tensors = {name: tensor.fill_(fill) if 'mlp' in name else tensor
+                   for name, tensor in tensors.items()}
+    if kind is not None:
+        tensors = {name: tensor.to(kind) for name, tensor in tensors.items()}
+    if robot_config is not None:
+        header['robot_config'] = robot_config
+    return pack(header, tensors)
+
+
 @pytest.mark.parametrize('spoil, reason', [
+    (lambda data: with_changes(data, robot_config=5), "'robot_config' is 5; expected text"),
+    (lambda data: with_changes(data, kind=torch.float8_e4m3fn), "is of type 'F8_E4M3'"),
+    (lambda data: with_changes(data, kind=torch.bool), 'is of type torch.bool; expected'),
+    (lambda data: with_changes(data, fill=1e30), 'weights version 4: give an action that is not'),
+    (lambda data: weights_message(version=10**400), 'version is 1000'),
+    (lambda data: data + bytes(300_000), 'this policy and a header need at most'),
     (lambda data: data[:-100], 'weights:'),
     (with_nan, 'NaN'),
     (of_another_actor, 'shape'),
@@ -89,6 +108,41 @@ def test_unfit_weights_are_refused_by_name_and_control_goes_on(
     assert 'refused: weights' in drive.remarks() and drive.receiver.in_use == 2
     drive.learner.send_weights(weights_message(version=5))
     wait_for(lambda: not drive.receiver.fault, what='better weights')
+
+
+def second_learner(drive, wait_for):
+    publisher = drive.learner.create_publisher(UInt8MultiArray, 'learner/weights', WEIGHTS_QOS)
+    wait_for(lambda: drive.node.count_publishers('learner/weights') == 2, what='the second')
+    return publisher
+
+
+def test_of_two_learners_none_is_followed_unless_it_is_said_which(graph, wait_for, tmp_path):
+    drive = Drive(graph, wait_for, tmp_path)
+    second = second_learner(drive, wait_for)
+    for run, publisher in ((OTHER_RUN, second), (RUN, drive.learner._weights)):
+        refused = drive.receiver.refused
+        publisher.publish(UInt8MultiArray(data=weights_message(version=2, run=run)))
+        wait_for(lambda: drive.receiver.refused > refused, what='the refusal')
+    assert drive.receiver.run is None and drive.sender.run is None
+    said = drive.remarks()
+    assert f'{OTHER_RUN:016x}, {RUN:016x}' in said and 'following none' in said
+    assert 'learner_run says whom' in said
+
+
+def test_the_run_that_was_named_is_followed_whoever_speaks_first(graph, wait_for, tmp_path):
+    drive = Drive(graph, wait_for, tmp_path, learner_run=f'{RUN:016x}')
+    second = second_learner(drive, wait_for)
+    second.publish(UInt8MultiArray(data=weights_message(version=9, run=OTHER_RUN)))
+    wait_for(lambda: drive.receiver.refused, what='the refusal')
+    assert f'run {OTHER_RUN:016x}; learner_run says {RUN:016x}' in drive.remarks()
+    drive.learner.send_weights(weights_message(version=2))
+    wait_for(lambda: drive.receiver.newest == 2, what='the weights')
+    assert drive.node._describe()[2]['learner run'] == f'{RUN:016x}'
+    drive.learner.destroy_publisher(second)
+    wait_for(lambda: drive.node.count_publishers('learner/weights') == 1, what='only one')
+    drive.learner.send_weights(weights_message(version=3, run=OTHER_RUN))
+    wait_for(lambda: drive.receiver.refused == 2, what='the refusal of the only one')
+    assert (drive.receiver.run, drive.receiver.newest) == (RUN, 2)
 
 
 def test_another_learners_run_is_taken_only_when_it_is_alone(graph, wait_for, tmp_path):
