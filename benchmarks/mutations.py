@@ -1,0 +1,103 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Read mutated files, and send mutated messages to live nodes: right, or refused in one line.
+
+    mutations.py files [--times N] [--seed N] [--only KIND] [--keep FILE] [--again NUMBER]
+    mutations.py live [--times N] [--seed N] [--only KIND] [--keep FILE]
+
+A file is read in a forked worker that is watched: one line of refusal or sound values, within 2 s
+of a core and 100 MB beyond what a sound one takes, nothing run and nothing half written. What went
+wrong is printed with its number, which makes it again together with the seed. The results of
+--keep are gone on with.
+"""
+
+import argparse
+import collections
+import json
+from pathlib import Path
+import sys
+import tempfile
+
+SECONDS, MEMORY = 2.0, 100e6
+
+
+class Kept:
+    """Results by (kind, number), in a file that is gone on with."""
+
+    def __init__(self, path: str | None, seed: int):
+        """Read what is there of this seed."""
+        self._path, self._seed, self.results = path, seed, {}
+        if path and Path(path).exists():
+            for line in Path(path).read_text().splitlines():
+                result = json.loads(line)
+                if result['seed'] == seed:
+                    self.results[result['kind'], result['number']] = result
+
+    def add(self, kind: str, number: int, **result) -> None:
+        """Keep one, and print it when it is a fault."""
+        result = {'kind': kind, 'number': number, 'seed': self._seed, **result}
+        self.results[kind, number] = result
+        if self._path:
+            with open(self._path, 'a') as file:
+                file.write(json.dumps(result) + '\n')
+        if result['ended'] not in ('loaded', 'refused', 'not made'):
+            print(f'FAULT {kind} {number} ({result["done"]}): {result["ended"]}\n'
+                  f'{result["text"][-3000:]}', flush=True)
+
+    def table(self) -> int:
+        """Print a row a kind; return how many faults there are."""
+        kinds = collections.defaultdict(list)
+        for (kind, _), result in sorted(self.results.items()):
+            kinds[kind].append(result)
+        faults = []
+        print(f'\nseed {self._seed}\n{"":<14}{"cases":>7}{"loaded":>8}{"refused":>9}{"faults":>8}'
+              f'{"most s":>8}{"most MB":>9}')
+        for kind, results in kinds.items():
+            ends = collections.Counter(result['ended'] for result in results)
+            wrong = [result['number'] for result in results
+                     if result['ended'] not in ('loaded', 'refused', 'not made')]
+            faults += wrong
+            print(f'{kind:<14}{len(results) - ends["not made"]:>7}{ends["loaded"]:>8}'
+                  f'{ends["refused"]:>9}{len(wrong):>8}'
+                  f'{max(result["seconds"] for result in results):>8.2f}'
+                  f'{max(result["memory"] for result in results) / 1e6:>9.0f}'
+                  + (f'  faults: {wrong[:20]}' if wrong else ''))
+        return len(faults)
+
+
+def main() -> int:
+    """Run a part; return 1 when there was a fault."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser.add_argument('part', choices=('files', 'live'))
+    parser.add_argument('--times', type=int, default=500, help='cases in all')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--only', metavar='KIND')
+    parser.add_argument('--again', type=int, metavar='NUMBER', help='this one, and show it')
+    parser.add_argument('--keep', metavar='FILE', help='for the results, JSON lines')
+    given = parser.parse_args()
+    kept = Kept(given.keep, given.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        if given.part == 'files':
+            from mutated_files import run
+            run(Path(folder), given, kept)
+        else:
+            from mutated_messages import run
+            run(Path(folder), given, kept)
+    return int(kept.table() > 0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
