@@ -22,8 +22,9 @@ NUMBERS = (0, -1, 1, 2, 255, 2**31, 2**53 + 1, 2**63, 2**64, -2**63, 10**400, 0.
            1e30, 1e308, -1e308, float('nan'), float('inf'), float('-inf'))
 TEXTS = ('', ' ', 'a' * 300, 'x' * 100_000, '\x00', '\x1b[31m', 'a\nb', '\u202e', 'ä',
          '\U0001f916', '\ufeff', '²', 'null', 'nan', '.inf', '1e5', '0x' + 'f' * 600,
-         '1' * 5000, '../../a', '~', 'os:system', 'subprocess:run', 'builtins:eval', 'shutil:rmtree', '%s%n', '{}', 'zero',
-         'hold', 'none', 'robot_pose', "'", '"', '/dev/zero', 'iql_ros.tasks:docked')
+         '1' * 5000, '../../a', '~', 'os:system', 'subprocess:run', 'builtins:eval',
+         'shutil:rmtree', '%s%n', '{}', 'zero', 'hold', 'none', 'robot_pose', "'", '"',
+         '/dev/zero', 'iql_ros.tasks:docked')
 _LEVELS = (5, 40, 985, 20_000)
 
 

@@ -15,6 +15,7 @@
 """Forked workers that read mutated files, and how each of them ended."""
 
 import contextlib
+import gc
 import io
 import os
 from pathlib import Path
@@ -192,6 +193,7 @@ def judge(kind: str, path: Path) -> tuple[str, str]:
 def run(folder: Path, given, kept) -> None:
     """Read `given.times` mutated files, those kinds in turn."""
     torch.set_num_threads(1)
+    gc.freeze()  # a worker is not to pay for walks over what this process has loaded
     sound, work = make_sound(folder / 'sound'), folder / 'work'
     limits = {kind: _limits(kind, sound[kind], work) for kind in READERS}
     kinds = [given.only] if given.only else list(READERS)

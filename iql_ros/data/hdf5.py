@@ -19,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from iql_ros.data.minari_store import Recording
+from iql_ros.data.minari_store import check_stored_size, Recording
 from iql_ros.files import InputError
 from iql_ros.robot.transitions import Episode
 
 _REQUIRED = ('observations', 'actions', 'rewards', 'terminals')
 _OPTIONAL = ('next_observations', 'timeouts', 'episode_terminals')
+_VECTORS = ('observations', 'next_observations', 'actions')
 _JUMP = 1e-6  # rows further apart than this do not follow each other, as in the authors' code
 
 
@@ -109,31 +110,41 @@ def _read_arrays(path: Path) -> tuple[dict, str | None]:
             if not isinstance(file.get(name), h5py.Dataset):
                 raise InputError(f"{path}: array '{name}' is missing; expected "
                                  f'{", ".join(_REQUIRED)}, found {", ".join(file) or "nothing"}')
-        arrays = {name: file[name][()] for name in _REQUIRED + _OPTIONAL if name in file}
+        stored = {name: file[name] for name in _REQUIRED + _OPTIONAL if name in file}
+        for name, array in stored.items():  # before any of it takes memory
+            _check_stored(name, array, stored['observations'], path)
+        arrays = {name: array[()] for name, array in stored.items()}
         environment = file.attrs.get('env_id')
     for name in arrays:
-        arrays[name] = _check_array(name, arrays, path)
+        arrays[name] = _converted(name, arrays[name], path)
     return arrays, environment if isinstance(environment, str) else None
 
 
-def _check_array(name: str, arrays: dict, path: Path) -> np.ndarray:
-    """Return one array as (N, dim), or (N,), flags as bool."""
-    values, steps = arrays[name], len(np.atleast_1d(arrays['observations']))
+def _check_stored(name: str, array, observations, path: Path) -> None:
+    """Refuse an array that is not (N, dim), or (N,) or (N, 1), of numbers."""
+    kind, shape = getattr(array, 'dtype', np.dtype('O')), getattr(array, 'shape', None) or ()
     kinds = 'f' if name == 'actions' else 'fiub'
-    if values.dtype.kind not in kinds:
-        raise InputError(f'{path}: {name} are of type {values.dtype}; expected '
+    if kind.kind not in kinds:
+        raise InputError(f'{path}: {name} are of type {kind}; expected '
                          f'{"continuous values (float)" if kinds == "f" else "numbers"}')
-    vector = name in ('observations', 'next_observations', 'actions')
-    if not vector and values.shape == (steps, 1):
-        values = values[:, 0]
-    if values.ndim != (2 if vector else 1) or len(values) != steps or not steps:
+    steps = (observations.shape or (0,))[0]
+    vector = name in _VECTORS
+    if not vector and shape == (steps, 1):
+        shape = (steps,)
+    if len(shape) != (2 if vector else 1) or shape[0] != steps or not steps:
         expected = f'({steps or "steps"}, size)' if vector else f'({steps},)'
-        raise InputError(f'{path}: {name} have shape {values.shape}; expected {expected}')
-    if name == 'next_observations' and values.shape != arrays['observations'].shape:
-        raise InputError(f'{path}: next_observations have {values.shape[1]} values; '
-                         f'observations {arrays["observations"].shape[1]}')
-    if vector:
+        raise InputError(f'{path}: {name} have shape {shape}; expected {expected}')
+    if name == 'next_observations' and shape != observations.shape:
+        raise InputError(f'{path}: next_observations have {shape[1]} values; '
+                         f'observations {observations.shape[1]}')
+    check_stored_size(array.id, f'{path}: {name}')
+
+
+def _converted(name: str, values: np.ndarray, path: Path) -> np.ndarray:
+    """Return one array as (N, dim), or (N,), flags as bool."""
+    if name in _VECTORS:
         return values if values.dtype.kind == 'f' else values.astype(np.float64)
+    values = values.reshape(-1)
     if name == 'rewards':
         return values
     check_finite(name, values, [0], path)

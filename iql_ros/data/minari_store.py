@@ -18,6 +18,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import json
+import math
 from pathlib import Path
 import re
 
@@ -27,6 +28,7 @@ from iql_ros.files import InputError, unknown_name
 from iql_ros.robot.transitions import Episode
 
 DATASET_ID = re.compile(r'(\w[-\w]+/)*\w[-\w]*-v\d+', re.ASCII)
+_SMALL, _PACKED = 1 << 26, 1000  # [bytes] that may be empty; how far compression can go
 INTERVENTION = 'intervention'  # the entry of Minari's infos that says who had control
 
 
@@ -142,7 +144,7 @@ def read_minari(source, observation_keys=()) -> Recording:
 
 def _stored_episodes(dataset, keys: tuple) -> list[dict]:
     """Return the arrays of every episode; a Dict's observations as a list in order of keys."""
-    names = ['actions', 'rewards', 'terminations', 'truncations']
+    names = ['rewards', 'actions', 'terminations', 'truncations']  # rewards are the smallest
     parts = [f'observations/{key}' for key in keys] or ['observations']
     if dataset.storage.FORMAT != 'hdf5':
         episodes = list(dataset.storage.get_episodes(dataset.episode_indices))
@@ -156,7 +158,10 @@ def _stored_episodes(dataset, keys: tuple) -> list[dict]:
     if _has_interventions(dataset):
         names.append(f'infos/{INTERVENTION}')
     for index in dataset.episode_indices:
-        arrays = {name: read(f'episode_{index}/', name) for name in names + parts}
+        arrays, most = {}, None
+        for name in names + parts:
+            arrays[name] = read(f'episode_{index}/', name, most)
+            most = len(arrays['rewards']) + 1
         arrays['observations'] = [arrays.pop(part) for part in parts]
         episodes.append(arrays)
     return episodes
@@ -170,14 +175,30 @@ def _has_interventions(dataset) -> bool:
         return bool(ends) and all(f'{end}/infos/{INTERVENTION}' in file for end in ends)
 
 
+def check_stored_size(array, name: str, most_rows: int | None = None) -> None:
+    """
+    Refuse a large array (a low-level dataset of h5py) that is all but empty, or too long.
+
+    Raises:
+        InputError: naming it.
+
+    """
+    size, stored = math.prod(array.shape) * array.dtype.itemsize, array.get_storage_size()
+    if size > _SMALL + _PACKED * stored:
+        raise InputError(f'{name}: says that it holds {size} bytes; {stored} are stored')
+    if most_rows is not None and size > _SMALL and array.shape[0] > most_rows:
+        raise InputError(f'{name}: has {array.shape[0]} rows; expected at most {most_rows}')
+
+
 def _array_reader(path: Path):
     """Return a reader of arrays that asks for each name's type once: 4 x faster than h5py's."""
     import h5py
     everything, types = h5py.h5s.ALL, {}
     file = h5py.h5f.open(str(path).encode(), h5py.h5f.ACC_RDONLY)
 
-    def read(group: str, name: str) -> np.ndarray:
+    def read(group: str, name: str, most: int | None) -> np.ndarray:
         stored = h5py.h5d.open(file, (group + name).encode())
+        check_stored_size(stored, group + name, most)
         if name not in types:
             types[name] = stored.dtype, stored.get_type()
         values = np.empty(stored.shape, types[name][0])
@@ -191,6 +212,8 @@ def _one_line(where):
     """Turn whatever Minari, h5py or gymnasium raise on somebody's files into one line."""
     try:
         yield
+    except InputError as error:
+        raise InputError(f'{where}: {error}') from None
     except Exception as error:  # they raise every kind, AssertionError and KeyError included
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())
         raise InputError(f'{where}: cannot be read as a Minari dataset: {reason}') from None

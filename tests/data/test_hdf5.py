@@ -65,7 +65,7 @@ def test_a_file_that_says_it_is_larger_than_memory_is_refused(tmp_path):
     path = flat_file(tmp_path / 'a.hdf5', [0, 0, 1], observations=None)
     with h5py.File(path, 'a') as file:
         file.create_dataset('observations', (10 ** 13, 3), 'f4', chunks=(1000, 3))
-    with pytest.raises(InputError, match='a.hdf5: cannot be read as HDF5: Unable to allocate'):
+    with pytest.raises(InputError, match='observations: says that it holds 1200.* bytes; 0 are'):
         read_flat(path)
 
 
@@ -173,3 +173,22 @@ def test_the_data_file_of_a_minari_dataset_is_recognised(tmp_path):
         file['episode_0/actions'] = np.zeros((2, 1))
     with pytest.raises(InputError, match="give the dataset's id or folder"):
         read_flat(path)
+
+
+@pytest.mark.parametrize('name', ['observations', 'rewards', 'terminals', 'timeouts'])
+@pytest.mark.parametrize('make', [
+    lambda file, name: file.create_dataset(name, data=h5py.Empty('f')),
+    lambda file, name: file.create_dataset(name, data=1.0),
+    lambda file, name: file.create_group(name),
+    lambda file, name: file.create_dataset(name, data=np.zeros(3, 'c8')),
+    lambda file, name: file.create_dataset(name, (10 ** 6, 1), 'f4', chunks=(1000, 1)),
+])
+def test_what_is_no_array_of_the_files_length_is_refused_before_it_is_read(tmp_path, name, make):
+    path = flat_file(tmp_path / 'a.hdf5', [0, 0, 1])
+    with h5py.File(path, 'a') as file:
+        if name in file:
+            del file[name]
+        make(file, name)
+    with pytest.raises(InputError, match='a.hdf5: ') as error:
+        read_flat(path)
+    assert str(error.value).isprintable()
