@@ -31,7 +31,7 @@ FAMILIES = ('ground', 'learner', 'robot', 'sim', 'data', 'runs', 'online', 'demo
 # The nodes start processes of their own, so that the command line never needs them.
 APART = {'demo': {'nodes'}, 'cli': {'nodes'}}
 # The nodes themselves stand over their parts, which are in such an order too.
-NODE_ROOMS = ('hosting', 'learning', 'control')
+NODE_ROOMS = ('hosting', 'learning', 'sentry', 'control')
 
 BASE = {'numpy', 'yaml', 'torch', 'safetensors'}
 MAY_NEED = {'ground': {'numpy', 'yaml', 'matplotlib'}, 'learner': {'numpy', 'yaml', 'torch'},

@@ -45,7 +45,7 @@ class Gate:
         self.limit_low = np.concatenate([limit.low for limit in limits])
         self.limit_high = np.concatenate([limit.high for limit in limits])
         self.stop = np.concatenate([_stop(stream) for stream in streams])
-        self._max_rate = np.concatenate([_max_rate(stream) for stream in streams])
+        self.max_rate = np.concatenate([_max_rate(stream) for stream in streams])
         self.period_ns = interface.period_ns
         self.trip_reason: str | None = None
         self.start()
@@ -85,7 +85,7 @@ class Gate:
         if self.last_ns is not None:
             # at least 1 ns: where there is no rate limit, infinity times 0 would be NaN
             elapsed_ns = min(max(stamp_ns - self.last_ns, 1), self.period_ns)
-        reach = self._max_rate * (elapsed_ns * 1e-9)
+        reach = self.max_rate * (elapsed_ns * 1e-9)
         command = np.clip(action, self.last - reach, self.last + reach)
         command = np.clip(command, self.limit_low, self.limit_high)
         return self._sent(command, stamp_ns, clipped=not np.array_equal(command, action))

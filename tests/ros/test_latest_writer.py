@@ -12,11 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/control/latest_writer.py."""
+"""Tests for nodes/hosting/latest_writer.py."""
 
 import threading
 
-from iql_ros.nodes.control.latest_writer import LatestWriter, why
+from iql_ros.nodes.hosting.latest_writer import LatestWriter, why
 
 
 class Disk:

@@ -35,7 +35,7 @@ from iql_ros.data.bags.reader import Bag
 from iql_ros.files import InputError, share_folder
 from iql_ros.nodes.control import recorder
 from iql_ros.nodes.control.recorder import definitions, Recorder
-from iql_ros.nodes.control.robot_bridge import message_class
+from iql_ros.nodes.hosting.message_classes import message_class
 from iql_ros.nodes.policy_node import PolicyNode
 from iql_ros.sim.node_command import node_command
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/control/trip_memory.py."""
+"""Tests for nodes/sentry/trip_memory.py."""
 
 import os
 import threading
@@ -20,7 +20,7 @@ import threading
 import pytest
 
 from iql_ros.nodes.control import trip_memory
-from iql_ros.nodes.control.trip_memory import TripMemory
+from iql_ros.nodes.sentry.trip_memory import TripMemory
 
 
 def memory(folder, robot='diffbot', node='/fleet/policy_node'):

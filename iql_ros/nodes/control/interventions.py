@@ -21,7 +21,7 @@ import numpy as np
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from iql_ros.files import InputError
-from iql_ros.nodes.control.robot_bridge import message_class
+from iql_ros.nodes.hosting.message_classes import message_class
 from iql_ros.robot.robot_interface import RobotInterface
 
 # Matches every publisher; of a stick that moves, only where it is now counts.

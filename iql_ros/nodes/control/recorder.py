@@ -25,7 +25,7 @@ import time
 from rclpy.serialization import serialize_message
 
 from iql_ros.data.bags.writer import BagWriter, clean, standard_types
-from iql_ros.nodes.control.robot_bridge import message_class
+from iql_ros.nodes.hosting.message_classes import message_class
 from iql_ros.robot import message_fields
 
 _QUEUE_SIZE = 10_000     # messages that may wait for the disk

@@ -23,7 +23,7 @@ import re
 import stat
 
 from iql_ros.files import InputError, read_text, write_atomic
-from iql_ros.nodes.control.latest_writer import LatestWriter, why
+from iql_ros.nodes.hosting.latest_writer import LatestWriter, why
 
 _FOREIGN = re.compile(r'[^A-Za-z0-9_-]')   # what no file's name needs
 _LONGEST = 150                             # characters of a file's name

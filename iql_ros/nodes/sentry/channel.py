@@ -1,0 +1,116 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What policy_node and its sentry tell each other, over a socket that keeps messages whole."""
+
+import dataclasses
+import enum
+import select
+import socket
+import struct
+
+import numpy as np
+
+_HEAD = struct.Struct('<Bqq')
+_LONGEST = 16_384   # [B]; a text is cut, and no robot has that many joints
+_LONGEST_TEXT = 1000
+
+
+class Kind(enum.IntEnum):
+    """What a message says; up to CLOSE policy_node says it, from there on the sentry."""
+
+    OPEN = 0       # commands are to come; with the text of a trip that holds already
+    DRIVE = 1      # a command that the gate let through
+    STOP = 2       # send the stop; nothing is expected after it
+    TRIP = 3       # send the stop, and nothing else until CLEAR
+    CLEAR = 4
+    LOOKED = 5     # the watchdog has looked; the sentry says it back
+    CLOSE = 6      # send the stop, then be silent
+    READY = 7      # to begin, and after OPEN, CLEAR and CLOSE
+    REFUSED = 8    # in answer to CLEAR
+    TRIPPED = 9
+    FAILED = 10    # the sentry cannot go on
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """One message; `action` (action_dim,) goes with DRIVE alone."""
+
+    kind: Kind
+    time_ns: int = 0               # monotonic: of what it says, not of its sending
+    stamp_ns: int = 0              # on the clock of the robot's messages
+    action: np.ndarray | None = None
+    text: str = ''
+
+
+def pack(message: Message) -> bytes:
+    """Return a message's bytes."""
+    rest = message.text.encode()[:_LONGEST_TEXT] if message.action is None else np.asarray(
+        message.action, np.float64).tobytes()
+    return _HEAD.pack(message.kind, message.time_ns, message.stamp_ns) + rest
+
+
+def unpack(data: bytes) -> Message:
+    """Return the message of its bytes."""
+    kind, time_ns, stamp_ns = _HEAD.unpack_from(data)
+    rest, kind = data[_HEAD.size:], Kind(kind)
+    if kind == Kind.DRIVE:
+        return Message(kind, time_ns, stamp_ns, action=np.frombuffer(rest))
+    return Message(kind, time_ns, stamp_ns, text=rest.decode(errors='replace'))
+
+
+class Channel:
+    """One end of the socket between the two; any thread may send, one receives."""
+
+    def __init__(self, end: socket.socket):
+        """Take an end of a SOCK_SEQPACKET pair."""
+        self._socket = end
+        self._poll = select.poll()
+        self._poll.register(end, select.POLLIN)
+
+    def send(self, message: Message) -> bool:
+        """Send without waiting; say whether the other end has room for it, or is there at all."""
+        try:
+            self._socket.send(pack(message), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except OSError:
+            return False
+        return True
+
+    def receive(self, timeout: float | None) -> Message | None:
+        """
+        Return the next message, None when none came in `timeout` [s]; None waits for ever.
+
+        Raises:
+            EOFError: when the other end is gone.
+
+        """
+        if timeout != 0.0 and not self._poll.poll(
+                None if timeout is None else max(0.0, timeout) * 1e3):
+            return None
+        try:
+            data = self._socket.recv(_LONGEST, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b''
+        if not data:
+            raise EOFError
+        return unpack(data)
+
+    def close(self) -> None:
+        """Hang up, which the other end sees, as does whoever receives at this one."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the other end was quicker
+            pass

@@ -1,0 +1,148 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""policy_node's end of its sentry: starts the process, speaks to it, hears when it trips."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from iql_ros.files import InputError
+from iql_ros.nodes.sentry.channel import Channel, Kind, Message
+from iql_ros.nodes.sentry.rules import patience_ns
+from iql_ros.robot.robot_interface import RobotInterface
+
+_STARTING = 20.0    # [s] a slow machine may take to import rclpy
+_ANSWERING = 2.0    # [s] to make or close its publishers
+
+
+class SentryLink:
+    """A running sentry; whoever uses it looks at `fault`."""
+
+    def __init__(self, interface: RobotInterface, given: dict, on_trip):
+        """
+        Start the process and wait until it is there.
+
+        Args:
+            interface: Of the robot.
+            given: What the process is to know, see `SentryProcess`.
+            on_trip: Called with a reason, from a thread of its own, when the sentry trips.
+
+        Raises:
+            InputError: when the process does not come up.
+
+        """
+        self._on_trip, self._patience_ns = on_trip, patience_ns(interface)
+        self._ready, self._gone, self._failure = threading.Event(), False, ''
+        self._refusal = ''
+        self._open, self._answered_ns = False, 0
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', 'iql_ros.nodes.sentry', str(theirs.fileno())],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()], start_new_session=True)  # no terminal's Ctrl-C
+        with self._process.stdin as stdin:
+            stdin.write(json.dumps(given).encode())
+        self._channel = Channel(ours)
+        threading.Thread(target=self._receive, name='sentry', daemon=True).start()
+        if not self._wait(_STARTING):
+            self.destroy()
+            raise InputError(f'the sentry did not start: {self._failure or "no answer"}')
+
+    @property
+    def pid(self) -> int:
+        """Return the process's number."""
+        return self._process.pid
+
+    @property
+    def gone(self) -> bool:
+        """Say whether the process has ended."""
+        return self._gone
+
+    def _receive(self) -> None:
+        try:
+            while True:
+                self._hear(self._channel.receive(None))
+        except EOFError:
+            self._gone = True
+            self._ready.set()
+        if self._open:
+            self._on_trip(self.fault())
+
+    def _hear(self, message: Message) -> None:
+        if message.kind == Kind.LOOKED:
+            self._answered_ns = message.time_ns
+        elif message.kind in (Kind.READY, Kind.REFUSED):
+            self._refusal = message.text
+            self._ready.set()
+        elif message.kind == Kind.FAILED:
+            self._failure = message.text
+        elif message.kind == Kind.TRIPPED and self._open:
+            self._on_trip(message.text)
+
+    def _wait(self, timeout: float) -> bool:
+        came = self._ready.wait(timeout)
+        self._ready.clear()
+        return came and not self._gone
+
+    def open(self, stamp_ns: int, tripped: str) -> None:
+        """
+        Let it send from now on; `tripped` is why not yet, empty: it may.
+
+        Raises:
+            InputError: when it does not answer.
+
+        """
+        self.send(Message(Kind.OPEN, time.monotonic_ns(), stamp_ns, text=tripped))
+        if not self._wait(_ANSWERING):
+            raise InputError(f'the sentry did not open: {self.fault() or "no answer"}')
+        self._answered_ns, self._open = time.monotonic_ns(), True
+
+    def send(self, message: Message) -> bool:
+        """Tell it something without waiting; say whether it could be told."""
+        return self._channel.send(message)
+
+    def clear(self) -> str:
+        """Let it forget its trip; return why it does not, empty: it does."""
+        self.send(Message(Kind.CLEAR))
+        return self._refusal if self._wait(_ANSWERING) else self.fault() or 'no answer'
+
+    def fault(self) -> str:
+        """Return why the sentry cannot be relied on; empty: it can. While open."""
+        if self._gone:
+            return 'the sentry is gone' + (f': {self._failure}' if self._failure else '')
+        silence_ns = time.monotonic_ns() - self._answered_ns
+        if silence_ns > self._patience_ns:
+            return f'the sentry has not answered for {silence_ns * 1e-9:.3f} s'
+        return ''
+
+    def close(self, stamp_ns: int) -> None:
+        """Let it send the last stop and be silent; returns when it is, or after a while."""
+        self._open = False
+        if self.send(Message(Kind.CLOSE, stamp_ns=stamp_ns)):
+            self._wait(_ANSWERING)
+
+    def destroy(self) -> None:
+        """End the process: it goes when the channel does."""
+        self._open = False
+        self._channel.close()
+        try:
+            self._process.wait(timeout=_ANSWERING)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

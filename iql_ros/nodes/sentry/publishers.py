@@ -1,0 +1,61 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The publishers of a robot's command topics: vectors in, messages out."""
+
+import numpy as np
+from rclpy.duration import Duration
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from iql_ros.nodes.hosting.message_classes import make_message, message_class
+from iql_ros.robot.robot_interface import RobotInterface
+
+COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class CommandPublishers:
+    """What sends commands from a host node; not a Node."""
+
+    def __init__(self, node, interface: RobotInterface, qos: QoSProfile = COMMAND_QOS,
+                 topics=None):
+        """Make the publishers; `topics` stand for those of the interface, in its order."""
+        self._node, self._interface = node, interface
+        self.publishers = [
+            node.create_publisher(message_class(stream.type), topic, qos) for stream, topic in
+            zip(interface.action, topics or [stream.topic for stream in interface.action])]
+
+    def encode(self, command: np.ndarray, stamp_ns: int) -> list:
+        """Return the message of every topic for a command (action_dim,)."""
+        return [stream.encode(vector, stamp_ns, make_message) for stream, vector in zip(
+            self._interface.action, self._interface.split_action(command))]
+
+    def publish(self, messages: list) -> None:
+        """Send what `encode` made: every message is made before the first one goes out."""
+        for publisher, message in zip(self.publishers, messages):
+            publisher.publish(message)
+
+    def send(self, command: np.ndarray, stamp_ns: int) -> None:
+        """Send a command (action_dim,)."""
+        self.publish(self.encode(command, stamp_ns))
+
+    def flush(self, timeout: float) -> None:
+        """Wait up to `timeout` [s] until those who listen reliably have it."""
+        for publisher in self.publishers:
+            publisher.wait_for_all_acked(Duration(seconds=timeout))
+
+    def destroy(self) -> None:
+        """Destroy the publishers: silence."""
+        for publisher in self.publishers:
+            self._node.destroy_publisher(publisher)
+        self.publishers = []

@@ -1,0 +1,148 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What the sentry sends, and when it stops a robot by itself: rules without clock and topic."""
+
+import numpy as np
+
+from iql_ros.nodes.sentry.channel import Kind, Message
+from iql_ros.robot.robot_interface import RobotInterface
+from iql_ros.robot.safety import Gate
+
+_PATIENCE = 1.5          # periods without a word from the watchdog, but at most
+_LONGEST_PATIENCE = 0.17  # [s]
+_ROUNDING = 1e-9         # of a command, relative: rates are computed twice
+
+
+def patience_ns(interface: RobotInterface) -> int:
+    """Return how long [ns] one side may say nothing to the other."""
+    return min(round(_PATIENCE * interface.period_ns), round(_LONGEST_PATIENCE * 1e9))
+
+
+class Sentry:
+    """
+    Passes commands on, and sends the stop when they are unfit or nobody watches any more.
+
+    Times are monotonic [ns]. Once it has tripped nothing but the stop goes out until CLEAR.
+    Between episodes nobody needs to watch: the stop has been sent.
+    """
+
+    def __init__(self, interface: RobotInterface, publish, tell):
+        """Take `publish(command, stamp_ns)` and `tell(message)`, to policy_node."""
+        gate = Gate(interface)
+        self._low, self._high, self.stop = gate.limit_low, gate.limit_high, gate.stop
+        self._max_rate = gate.max_rate
+        self._publish, self._tell = publish, tell
+        self._period_ns, self._patience_ns = interface.period_ns, patience_ns(interface)
+        self.active, self.driving = False, False
+        self.trip_reason: str | None = None
+        self._last, self._last_stamp_ns = self.stop, None   # what was sent; None: the stop
+        self._looked_ns, self._stopped_ns = 0, 0
+        self._clock_offset_ns = 0              # of the messages' clock to the monotonic one
+
+    def take(self, message: Message, now_ns: int) -> None:
+        """Do what policy_node says."""
+        if message.kind == Kind.DRIVE:
+            self._drive(message, now_ns)
+        elif message.kind == Kind.LOOKED:
+            self._looked_ns = message.time_ns
+            self._clock_offset_ns = message.stamp_ns - message.time_ns
+            self._tell(message)
+        elif message.kind == Kind.STOP:
+            self._send_stop(message.stamp_ns, now_ns)
+        elif message.kind == Kind.TRIP:
+            self.trip(message.text, now_ns)
+        elif message.kind == Kind.CLEAR:
+            self.trip_reason = None
+        elif message.kind == Kind.OPEN:
+            self._open(message, now_ns)
+
+    def _open(self, message: Message, now_ns: int) -> None:
+        self.active, self.driving = True, False
+        self._last, self._last_stamp_ns = self.stop, None
+        self._clock_offset_ns = message.stamp_ns - message.time_ns
+        self.trip_reason = None
+        if message.text:
+            self.trip(message.text, now_ns)
+
+    def _drive(self, message: Message, now_ns: int) -> None:
+        if self.trip_reason is not None:  # policy_node may have missed it while it began
+            self._tell(Message(Kind.TRIPPED, now_ns, text=self.trip_reason))
+        if not self.active or self.trip_reason is not None:
+            return
+        fault = self._fault(message, now_ns)
+        if fault:
+            self.trip(f'the sentry refused a command: {fault}', now_ns)
+            return
+        self._publish(message.action, message.stamp_ns)
+        self._last, self._last_stamp_ns = message.action, message.stamp_ns
+        if not self.driving:
+            self.driving, self._looked_ns = True, now_ns
+
+    def _fault(self, message: Message, now_ns: int) -> str:
+        action, age_ns = message.action, now_ns - message.time_ns
+        allowed_ns = min(self._period_ns, self._patience_ns)
+        if age_ns > allowed_ns:
+            return f'it is {age_ns * 1e-9:.3f} s old; allowed: {allowed_ns * 1e-9:g} s'
+        if action.shape != self.stop.shape or not np.all(np.isfinite(action)):
+            return f'{action.tolist()}; expected {self.stop.size} finite values'
+        elapsed_ns = self._period_ns
+        if self._last_stamp_ns is not None:
+            elapsed_ns = min(max(message.stamp_ns - self._last_stamp_ns, 1), self._period_ns)
+        reach = self._max_rate * (elapsed_ns * 1e-9) + _ROUNDING * (1 + np.abs(self._last))
+        for what, low, high in (('limit', self._low, self._high),
+                                ('max_rate', self._last - reach, self._last + reach)):
+            outside = np.flatnonzero((action < low) | (action > high))
+            if outside.size:
+                index = int(outside[0])
+                return (f'action[{index}] is {action[index]:g}; allowed ({what}): '
+                        f'{low[index]:g} to {high[index]:g}')
+        return ''
+
+    def trip(self, reason: str, now_ns: int) -> None:
+        """Stop the robot, whoever says so, and let policy_node know."""
+        if self.trip_reason is None:
+            self.trip_reason = reason
+            self._tell(Message(Kind.TRIPPED, now_ns, text=reason))
+            if self.active:
+                self.repeat(now_ns)
+
+    def _send_stop(self, stamp_ns: int, now_ns: int) -> None:
+        self.driving, self._stopped_ns = False, now_ns
+        self._last, self._last_stamp_ns = self.stop, None
+        if self.active:
+            self._publish(self.stop, stamp_ns)
+
+    def look(self, now_ns: int) -> None:
+        """See whether policy_node has been silent for too long, and repeat a trip's stop."""
+        due_ns = self.due_ns()
+        if due_ns is None or now_ns < due_ns:
+            return
+        if self.driving:
+            silence = (now_ns - self._looked_ns) * 1e-9
+            self.trip(f'no word from policy_node for {silence:.3f} s', now_ns)
+        else:
+            self.repeat(now_ns)
+
+    def repeat(self, now_ns: int) -> None:
+        """Send the stop."""
+        self._send_stop(now_ns + self._clock_offset_ns, now_ns)
+
+    def due_ns(self) -> int | None:
+        """Return when to look next; None: when there is a message."""
+        if self.driving:
+            return self._looked_ns + self._patience_ns
+        if self.active and self.trip_reason is not None:  # policy_node repeats it, too: be later
+            return self._stopped_ns + self._patience_ns
+        return None

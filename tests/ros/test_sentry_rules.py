@@ -1,0 +1,181 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Tests for nodes/sentry/rules.py: literal times, no clock."""
+
+import numpy as np
+import pytest
+
+from iql_ros.files import share_folder
+from iql_ros.nodes.sentry.channel import Kind, Message
+from iql_ros.nodes.sentry.rules import patience_ns, Sentry
+from iql_ros.robot.robot_interface import parse_robot_interface
+
+MS = 1_000_000
+PERIOD = 20 * MS
+STOP = (0.0, 0.0)
+DIFFBOT = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
+TEXT = DIFFBOT.read_text().replace('control_rate: 5.0', 'control_rate: 50.0')
+
+
+class Wire:
+    """What a sentry has published and told."""
+
+    def __init__(self):
+        self.sent, self.told = [], []
+        self.sentry = Sentry(parse_robot_interface(TEXT, 'text'), self._publish, self.told.append)
+
+    def _publish(self, command, stamp_ns):
+        self.sent.append((tuple(command.tolist()), stamp_ns))
+
+    def open(self, now_ns=0, tripped=''):
+        self.sentry.take(Message(Kind.OPEN, now_ns, 1000 + now_ns, text=tripped), now_ns)
+
+    def drive(self, now_ns, *action, sampled_ns=None, stamp_ns=None):
+        self.sentry.take(Message(
+            Kind.DRIVE, now_ns if sampled_ns is None else sampled_ns,
+            1000 + now_ns if stamp_ns is None else stamp_ns, action=np.array(action)), now_ns)
+
+    def say(self, kind, now_ns, **rest):
+        self.sentry.take(Message(kind, now_ns, 1000 + now_ns, **rest), now_ns)
+
+    @property
+    def reasons(self):
+        return [message.text for message in self.told if message.kind == Kind.TRIPPED]
+
+
+def test_a_command_goes_out_as_it_was_decided():
+    wire = Wire()
+    wire.open()
+    wire.drive(5, 0.05, -0.2)
+    assert wire.sent == [((0.05, -0.2), 1005)] and wire.reasons == []
+
+
+def test_nothing_goes_out_before_it_is_opened_and_after_it_is_closed():
+    wire = Wire()
+    wire.drive(5, 0.05, 0.0)
+    wire.say(Kind.STOP, 6)
+    wire.say(Kind.TRIP, 7, text='pressed')
+    wire.sentry.look(10 ** 12)
+    assert wire.sent == []
+
+
+@pytest.mark.parametrize('action, reason', [
+    ((np.nan, 0.0), 'nan, 0.0'), ((0.0, np.inf), '0.0, inf'), ((0.05,), 'expected 2 finite'),
+    ((0.4, 0.0), r'action[0] is 0.4; allowed (limit): -0.3 to 0.3'),
+    ((0.0, 0.31), r'action[1] is 0.31; allowed (max_rate): -0.3 to 0.3')])
+def test_a_command_that_is_unfit_is_a_trip_and_the_stop_goes_out_instead(action, reason):
+    wire = Wire()
+    wire.open()
+    wire.drive(5, *action)
+    assert [command for command, _ in wire.sent] == [STOP] and reason in wire.reasons[0]
+
+
+def test_the_rate_is_that_of_the_time_between_commands_as_in_the_gate():
+    wire = Wire()
+    wire.open()
+    wire.drive(0, 0.06, 0.0)            # 3 m/s^2 for 20 ms
+    wire.drive(20 * MS, 0.12, 0.0)
+    wire.drive(30 * MS, 0.15, 0.0)
+    assert wire.reasons == []
+    wire.drive(35 * MS, 0.17, 0.0)
+    assert 'max_rate' in wire.reasons[0]
+
+
+def test_a_command_older_than_a_period_is_a_trip():
+    wire = Wire()
+    wire.open()
+    wire.drive(40 * MS, 0.05, 0.0, sampled_ns=20 * MS)
+    assert wire.reasons == []
+    wire.drive(61 * MS, 0.05, 0.0, sampled_ns=40 * MS)
+    assert wire.reasons == ['the sentry refused a command: it is 0.021 s old; allowed: 0.02 s']
+    assert wire.sent[-1][0] == STOP
+
+
+def test_silence_while_it_drives_is_a_trip_after_one_period_and_a_half():
+    wire = Wire()
+    wire.open()
+    wire.drive(0, 0.05, 0.0)
+    wire.say(Kind.LOOKED, 10 * MS)
+    assert wire.sentry.due_ns() == 40 * MS
+    wire.sentry.look(40 * MS - 1)
+    assert wire.reasons == []
+    wire.sentry.look(40 * MS)
+    assert wire.reasons == ['no word from policy_node for 0.030 s']
+    assert wire.sent[-1] == (STOP, 1000 + 40 * MS)
+
+
+def test_a_watchdog_that_says_what_it_saw_long_ago_counts_as_silent():
+    wire = Wire()
+    wire.open()
+    wire.drive(0, 0.05, 0.0)
+    wire.sentry.take(Message(Kind.LOOKED, 10 * MS, 1000 + 10 * MS), 500 * MS)
+    wire.sentry.look(500 * MS)
+    assert wire.reasons == ['no word from policy_node for 0.490 s']
+
+
+def test_between_episodes_nobody_needs_to_watch():
+    wire = Wire()
+    wire.open()
+    wire.drive(0, 0.05, 0.0)
+    wire.say(Kind.STOP, 20 * MS)
+    assert wire.sentry.due_ns() is None
+    wire.sentry.look(10 ** 12)
+    assert wire.reasons == [] and [command for command, _ in wire.sent] == [(0.05, 0.0), STOP]
+
+
+def test_a_trip_lets_only_the_stop_out_and_repeats_it_until_it_is_cleared():
+    wire = Wire()
+    wire.open()
+    wire.say(Kind.TRIP, 0, text='stream too old')
+    wire.drive(MS, 0.05, 0.0)
+    wire.sentry.look(29 * MS)
+    assert [command for command, _ in wire.sent] == [STOP]
+    wire.sentry.look(30 * MS)
+    assert [command for command, _ in wire.sent] == [STOP, STOP]
+    wire.say(Kind.CLEAR, 31 * MS)
+    wire.drive(32 * MS, 0.05, 0.0)
+    assert wire.sent[-1][0] == (0.05, 0.0)
+
+
+def test_the_first_reason_is_kept_and_told_again_to_whoever_commands_nevertheless():
+    wire = Wire()
+    wire.open()
+    wire.sentry.trip('e_stop', 0)
+    wire.sentry.trip('late', 1)
+    wire.drive(2, 0.05, 0.0)
+    assert wire.reasons == ['e_stop', 'e_stop']
+
+
+def test_it_opens_tripped_where_the_node_is():
+    wire = Wire()
+    wire.open(tripped='e_stop')
+    wire.drive(1, 0.05, 0.0)
+    assert [command for command, _ in wire.sent] == [STOP]
+
+
+def test_closing_and_opening_starts_from_the_stop_again():
+    wire = Wire()
+    wire.open()
+    wire.drive(0, 0.06, 0.0)
+    wire.open(now_ns=MS)
+    wire.drive(2 * MS, 0.12, 0.0)
+    assert 'allowed (max_rate): -0.06 to 0.06' in wire.reasons[0]
+
+
+@pytest.mark.parametrize('rate, expected', [(100.0, 15), (50.0, 30), (5.0, 170), (0.5, 170)])
+def test_the_patience_is_short_at_any_rate(rate, expected):
+    interface = parse_robot_interface(
+        TEXT.replace('50.0', str(rate)).replace('timeout: 0.5', 'timeout: 5'), 'text')
+    assert patience_ns(interface) == expected * MS
