@@ -15,26 +15,30 @@
 """The lifecycle node that drives a robot by a checkpoint: observe, act, gate, publish."""
 
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout  # its own until Python 3.11
 import functools
 import threading
+import time
 import traceback
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from iql_ros.files import check_new_file, InputError
-from iql_ros.nodes.control.control_loop import LockstepLoop, TRIPPED
+from iql_ros.nodes.control.commands import DirectCommands, SentryCommands
+from iql_ros.nodes.control.control_loop import LockstepLoop, RUNNING, TRIPPED
 from iql_ros.nodes.control.episode_log import EpisodeLog
 from iql_ros.nodes.control.interventions import Interventions
 from iql_ros.nodes.control.real_time_loop import RealTimeLoop
 from iql_ros.nodes.control.reset_client import ResetClient
-from iql_ros.nodes.control.robot_bridge import RobotBridge
+from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, RobotBridge
+from iql_ros.nodes.control.stops import Stops
 from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
 from iql_ros.nodes.hosting.lifecycle import GuardedLifecycleNode
 from iql_ros.nodes.hosting.parameters import AT_START, Parameter
 from iql_ros.nodes.learning.learning_link import LearningLink, load_driver, refuse_learning
+from iql_ros.nodes.sentry.publishers import COMMAND_QOS
 from iql_ros.robot.episode_runner import EpisodeRunner
 from iql_ros.robot.robot_interface import load_robot_interface
 from iql_ros.robot.task import Task
@@ -51,6 +55,11 @@ PARAMETERS = (
     Parameter('episodes', 0, 'how many to run before ending; 0: without end',
               range=(0, 2**31 - 1)),
     Parameter('results', '', 'CSV file for a row an episode'),
+    Parameter('e_stops', ['~/e_stop'], 'topics of the emergency stops (Bool): all must be false',
+              fixed=AT_START),
+    Parameter('e_stop_timeout', 0.0, 'after which a silent e_stop trips [s]; 0: never',
+              range=(0.0, 3600.0), fixed=AT_START),
+    Parameter('allow_other_commanders', False, 'drive while others publish the command topics'),
     Parameter('learner', '', 'name of the finetune_node that learns from this; empty: none'),
     Parameter('learner_run', '', "whose weights to follow, as it logs; empty: the only learner's"),
     Parameter('exploration_scale', 1.0, "of the actor's spread, for a learner; 0: the mean",
@@ -74,6 +83,7 @@ PARAMETERS = (
     Parameter('record_folder', 'recordings', 'folder of the bags'),
 )
 _LAST_WORDS = 2.0  # [s] for a learner that listens, when the node ends
+_COMING_BACK = 2.0  # [s] for the control loop, when it is to end
 
 
 class PolicyNode(GuardedLifecycleNode):
@@ -100,13 +110,17 @@ class PolicyNode(GuardedLifecycleNode):
         # The model is loaded, warmed up and run in this one thread.
         self._control_thread = ThreadPoolExecutor(1, thread_name_prefix='control')
         self._bridge = self._loop = self._running_loop = self._learning = None
+        self._stops = Stops(self, self.settings(), self._trip)
 
     def leave(self) -> None:
         """End in order: the stop is sent last; what a learner lacks goes out with it."""
         self._deactivate()
         if self._learning:
             self._learning.flush(_LAST_WORDS)
-        self._control_thread.shutdown(wait=True)
+        self._control_thread.shutdown(wait=self.exit_code == 0)
+        if self._bridge is not None:
+            self._commands.destroy()
+        self._stops.flush()
 
     # Lifecycle ---------------------------------------------------------------------------
 
@@ -125,15 +139,19 @@ class PolicyNode(GuardedLifecycleNode):
         runner = EpisodeRunner(self._make_driver(interface, task), interface, task)
         self._interface, self._task, self._runner = interface, task, runner
         self._episode_log = EpisodeLog(self, self._settings, self._tap)
+        self._stops.configure(interface, runner.gate,
+                              self._settings.lockstep or self.simulated_time)
+        self._commands = self._make_commands(interface)
         self._bridge = RobotBridge(self, interface, task, self._settings.lockstep,
-                                   on_fault=self._on_decode_fault, tap=self._episode_log.message)
-        parts = (runner, self._bridge, interface, self, task.reset is not None,
+                                   on_fault=self._stops.note, on_unfit=self._on_unfit,
+                                   tap=self._episode_log.message)
+        parts = (runner, self._bridge, self._commands, interface, self, task.reset is not None,
                  self._settings.episodes)
         self._loop = (LockstepLoop(*parts, timeout=self._settings.lockstep_timeout)
                       if self._settings.lockstep else RealTimeLoop(*parts))
         self._interventions = Interventions(
             self, interface, self._settings.intervention_timeout,
-            self._bridge.step_ns if self._settings.lockstep else self.now_ns)
+            self._bridge.step_ns if self._settings.lockstep else time.monotonic_ns)
         self._make_entities()
 
     def _make_driver(self, interface, task):
@@ -145,14 +163,19 @@ class PolicyNode(GuardedLifecycleNode):
         self._learning = LearningLink(self, self._settings, interface, task, policy)
         return self._learning.act
 
+    def _make_commands(self, interface):
+        tap = self._episode_log.message
+        if self._settings.lockstep:
+            return DirectCommands(self, interface, LOCKSTEP_QOS, tap)
+        return SentryCommands(self, interface, COMMAND_QOS, tap,
+                              self._stops.for_sentry(interface), self._trip)
+
     def _make_entities(self) -> None:
-        self._reset_client, self._e_stop, self._decode_fault = None, False, ''
+        self._reset_client = None
         diagnostics = DiagnosticsPublisher(self, 'control', self._interface.robot, self._describe)
-        e_stop = self.create_subscription(Bool, '~/e_stop', self._on_e_stop, 10)
-        self._interventions.subscribe(self._loop.wake, self._trip, self._on_decode_fault)
-        self._destroyers = [
-            functools.partial(self.destroy_subscription, e_stop), diagnostics.destroy,
-            self._interventions.destroy, self._episode_log.destroy]
+        self._interventions.subscribe(self._loop.wake, self._trip, self._stops.note)
+        self._destroyers = [diagnostics.destroy, self._interventions.destroy,
+                            self._episode_log.destroy, self._commands.destroy]
         if self._learning:
             self._learning.connect()
             self._destroyers.append(self._learning.destroy)
@@ -170,9 +193,14 @@ class PolicyNode(GuardedLifecycleNode):
             self._destroyers.append(self._reset_client.destroy)
 
     def _activate(self) -> None:
+        self._stops.activate(self._runner.gate, self._settings.allow_other_commanders)
         self._episode_log.open(self._interface.robot, self._bridge.types)
-        self._bridge.open()
-        self._loop.enter()
+        self._bridge.sampled = True
+        try:
+            self._loop.enter()
+        except InputError:
+            self._fall_silent()
+            raise
         self._running_loop = self._control_thread.submit(self._run_loop)
 
     def _run_loop(self) -> None:
@@ -182,7 +210,8 @@ class PolicyNode(GuardedLifecycleNode):
                 if self._settings.lockstep and self._learning:
                     self._learning.wait(self._loop.stopping)
                 self._done.set()
-        except Exception:
+        except Exception as error:
+            self._loop.trip(f'the control loop ended: {error!r}')
             self.get_logger().fatal(traceback.format_exc())
             self.exit_code = 1
             self._done.set()
@@ -191,9 +220,18 @@ class PolicyNode(GuardedLifecycleNode):
         if self._running_loop is None:
             return
         self._loop.leave()
-        self._running_loop.result()
-        self._running_loop = None
-        self._bridge.close()
+        running, self._running_loop = self._running_loop, None
+        try:
+            running.result(timeout=_COMING_BACK)
+        except FutureTimeout:
+            self.get_logger().fatal('the control loop does not come back; ending')
+            self.exit_code = 1
+            self._done.set()
+        self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        self._loop.close()
+        self._bridge.sampled = False
         self._episode_log.close()
 
     def _clean_up(self) -> None:
@@ -233,9 +271,26 @@ class PolicyNode(GuardedLifecycleNode):
         self.get_logger().debug(f'event {kind} at {stamp_ns} ns')
         self._episode_log.event(kind, stamp_ns)
 
-    def operator(self, now_ns: int):
+    def operator(self):
         """Return the action of an operator who has control, else None; see Interventions."""
-        return self._interventions.action(now_ns)
+        return self._interventions.action()
+
+    def on_trip(self, reason: str) -> None:
+        """Remember a trip."""
+        self._stops.keep(reason)
+
+    def not_ready(self) -> list[str]:
+        """Return what has to be heard before anything may drive."""
+        e_stops = self._stops.e_stops
+        return [text for text in (e_stops.unknown(), e_stops.silent()) if text]
+
+    def silent(self) -> str:
+        """Return which e_stop has been silent for too long; empty: none."""
+        return self._stops.e_stops.silent()
+
+    def lasting_cause(self) -> str:
+        """Return why a trip would come again at once; empty: it would not."""
+        return self._stops.e_stops.pressed() or self.silent()
 
     def on_start(self) -> None:
         """Begin an episode: with the newest weights."""
@@ -270,33 +325,34 @@ class PolicyNode(GuardedLifecycleNode):
         return response
 
     def _clear_trip(self) -> str | None:
-        return 'e_stop is still true' if self._e_stop else self._loop.clear_trip()
-
-    def _on_e_stop(self, message: Bool) -> None:
-        self._e_stop = message.data
-        if message.data:
-            self._trip('e_stop')
+        self._stops.e_stops.forgive()
+        refusal = self._loop.clear_trip()
+        if refusal is None:
+            self._stops.forget()
+        return refusal
 
     def _trip(self, reason: str) -> None:
         if self._running_loop is not None:
             self._loop.trip(reason)
 
-    def _on_decode_fault(self, text: str) -> None:
-        if text != self._decode_fault:
-            self._decode_fault = text
-            self.get_logger().error(text)
+    def _on_unfit(self, text: str) -> None:
+        self._stops.note(text)
+        if self._running_loop is not None and self._loop.state == RUNNING:
+            self._loop.trip(text)
 
     def _describe(self):
         """Return level, message and values for /diagnostics."""
         state = self._loop.state if self._running_loop is not None else 'INACTIVE'
         learning, learning_values = self._learning.describe() if self._learning else ([], {})
-        reasons = [self._runner.gate.trip_reason, ', '.join(self._loop.waiting_for),
-                   self._decode_fault, self._runner.operated and 'operator in control', *learning]
-        reason = '; '.join(text for text in reasons if text)
+        waiting = self._loop.waiting_for if state != TRIPPED else ()
+        reasons = [self._runner.gate.trip_reason, ', '.join(waiting), *self._stops.remarks(),
+                   self._runner.operated and 'operator in control', *learning]
+        reason = '; '.join(dict.fromkeys(text for text in reasons if text))
         level = DiagnosticStatus.WARN if reason else DiagnosticStatus.OK
         if state == TRIPPED:
             level = DiagnosticStatus.ERROR
-        values = {'episodes': self._loop.finished_episodes, 'decode fault': self._decode_fault,
+        values = {'episodes': self._loop.finished_episodes,
+                  'samples from the future': self._bridge.refused,
                   **learning_values}
         return level, f'{state}: {reason}' if reason else state, values
 

@@ -30,9 +30,9 @@ from std_srvs.srv import SetBool, Trigger
 from iql_ros.files import InputError
 from iql_ros.nodes.control import recorder
 from iql_ros.nodes.control.lockstep import StepAssembler
-from iql_ros.nodes.control.robot_bridge import (
-    LOCKSTEP_QOS, make_message, message_class, stream_qos)
+from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, stream_qos
 from iql_ros.nodes.hosting import process
+from iql_ros.nodes.hosting.message_classes import make_message, message_class
 from iql_ros.nodes.hosting.parameters import GuardedParameters, Parameter
 from iql_ros.robot import message_fields
 from iql_ros.robot.robot_interface import load_robot_interface, RobotInterface
@@ -179,6 +179,10 @@ class SimNode(GuardedParameters, Node):
     def _publish_step(self, observation, reward: float, terminated: bool) -> None:
         self._commands.clear()  # before anybody can answer
         stamp_ns = self._stamp_ns
+        if self._lockstep or self._settings.publish_clock:  # first: nothing is from the future
+            clock = Clock()
+            clock.clock.sec, clock.clock.nanosec = divmod(stamp_ns, _SECOND)
+            self._clock_publisher.publish(clock)
         vector = observation_vector(observation, ())
         messages = [(publisher, stream.encode(part, stamp_ns, make_message))
                     for (stream, publisher), part in zip(
@@ -189,10 +193,6 @@ class SimNode(GuardedParameters, Node):
             if self._recorder:
                 self._recorder.add(publisher.topic_name, message, stamp_ns)
             publisher.publish(message)
-        if self._lockstep or self._settings.publish_clock:
-            clock = Clock()
-            clock.clock.sec, clock.clock.nanosec = divmod(stamp_ns, _SECOND)
-            self._clock_publisher.publish(clock)
 
     def _on_command(self, index: int, message) -> None:
         stream = self._interface.action[index]

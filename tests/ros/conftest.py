@@ -29,6 +29,12 @@ os.environ['ROS_DOMAIN_ID'] = str(10 + os.getpid() % 90)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
 
+@pytest.fixture(autouse=True)
+def _trips_of_this_test(tmp_path, monkeypatch):
+    """Keep a test's trips from the next test, and from the robots of whoever runs them."""
+    monkeypatch.setenv('ROS_HOME', str(tmp_path / 'ros_home'))
+
+
 class Graph:
     """A context with an executor that spins the nodes that are added."""
 

@@ -15,6 +15,7 @@
 """Tests for nodes/policy_node.py and nodes/control/control_loop.py over real topics."""
 
 import threading
+import time
 
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from lifecycle_msgs.msg import State
@@ -157,7 +158,7 @@ def test_a_number_that_is_not_finite_trips(graph, tmp_path, wait_for):
     robot.x = float('nan')
     wait_for(lambda: node._loop.state == 'TRIPPED', what='the trip')
     wait_for(lambda: robot.speeds()[-1] == 0.0, what='the stop')
-    assert node._runner.gate.trip_reason == 'observation[0] is nan'
+    assert node._runner.gate.trip_reason == 'robot_pose pose.position.x is nan'
 
 
 def test_an_exception_in_the_loop_trips(graph, tmp_path, wait_for):
@@ -227,7 +228,7 @@ def test_what_was_decided_while_the_node_left_is_not_sent(graph, tmp_path, wait_
     node.begin()
     wait_for(lambda: 0.2 in robot.speeds(), what='a command')
     node._loop.leave()
-    node._loop._send(np.array([0.3, 0.0]), node.now_ns())
+    node._loop._drive(np.array([0.3, 0.0]), node.now_ns(), time.monotonic_ns())
     wait_for(lambda: robot.speeds()[-1] == 0.0, what='the stop')
     published = robot.published
     wait_for(lambda: robot.published > published + 10, what='a tick')

@@ -15,6 +15,7 @@
 """What every control loop shares, and the one that runs in lockstep with a simulator."""
 
 import threading
+import time
 import traceback
 
 from iql_ros.nodes.control.robot_bridge import RobotBridge
@@ -22,6 +23,7 @@ from iql_ros.robot.episode_runner import EpisodeRunner, TickResult
 from iql_ros.robot.robot_interface import RobotInterface
 
 WAITING, RUNNING, TRIPPED = 'WAITING', 'RUNNING', 'TRIPPED'
+_LOOK = 0.02  # [s] how often a wait looks whether it is over
 
 
 class ControlLoop:
@@ -29,23 +31,26 @@ class ControlLoop:
     What both loops share: states, episodes' ends, trips, and what people ask for.
 
     `host` is told: `on_start()`, `on_tick(result)` once its command has gone out,
-    `on_episode(summary)`, `on_event(kind, stamp_ns)`, `log(text)`; `host.call_reset(stopping)`
-    returns the stamp [ns] of the new episode's first step or None, `host.operator(now_ns)` the
-    action of an operator or None, `host.now_ns()` the time.
+    `on_episode(summary)`, `on_event(kind, stamp_ns)`, `on_trip(reason)`, `log(text)`;
+    `host.call_reset(stopping)` returns the stamp [ns] of the new episode's first step or None,
+    `host.operator()` the action of an operator or None, `host.now_ns()` the time,
+    `host.not_ready()` what an episode has to wait for, `host.lasting_cause()` why a trip cannot
+    be cleared yet.
     """
 
-    def __init__(self, runner: EpisodeRunner, bridge: RobotBridge, interface: RobotInterface,
-                 host, has_reset: bool, episodes: int):
+    def __init__(self, runner: EpisodeRunner, bridge: RobotBridge, commands,
+                 interface: RobotInterface, host, has_reset: bool, episodes: int):
         """Take the parts; `episodes` is how many to run, 0 without end."""
-        self._runner, self._bridge, self._interface = runner, bridge, interface
-        self._host, self._has_reset, self._episodes = host, has_reset, episodes
+        self._runner, self._bridge, self._commands = runner, bridge, commands
+        self._interface, self._host = interface, host
+        self._has_reset, self._episodes = has_reset, episodes
         # Guards the gate's trip and what is sent. Never held while the policy thinks: a trip
         # from another thread must get its stop out even when the policy hangs.
         self._lock = threading.RLock()
         self._last_sent_ns = 0
         self._trip_announced = False
         self._operator_announced = False
-        self._left = False                  # the last stop has been sent
+        self._left = True                   # the last stop has been sent, or none yet
         self._start_asked = True            # activation asks for the first episode
         self.stopping = threading.Event()
         self.finished_episodes = 0
@@ -95,17 +100,26 @@ class ControlLoop:
                 return f'state is {self.state}; expected {TRIPPED}'
             if self._runner.running:
                 return 'the control loop has not come back yet'
+            cause = self._lasting_cause() or self._commands.clear()
+            if cause:
+                return f'its cause lasts: {cause}'
             self._runner.gate.clear_trip()
             self._trip_announced, self._start_asked = False, True
             return None
+
+    def _lasting_cause(self) -> str:
+        """Return why a trip would come again at once; empty: it would not."""
+        return self._host.lasting_cause()
 
     def wake(self) -> None:
         """Say, from any thread, that an operator has sent a command."""
 
     def enter(self) -> None:
-        """Be ready to run, also after an earlier `leave`."""
+        """Be ready to run, also after an earlier `leave`; a trip is still one."""
         self._runner.abandon()
+        self._commands.open(self._stop_stamp_ns(), self._runner.gate.trip_reason or '')
         self._left, self._start_asked = False, True
+        self._trip_announced = self._runner.gate.trip_reason is not None
         self.stopping.clear()
 
     def leave(self) -> None:
@@ -114,20 +128,35 @@ class ControlLoop:
         self.wake()
         self._bridge.wake()
         with self._lock:
-            self._send(self._runner.gate.stop, self._stop_stamp_ns())
+            self._stop(self._stop_stamp_ns())
             self._left = True
 
-    def _send(self, command, stamp_ns: int) -> None:
+    def close(self) -> None:
+        """Be silent, once the loop has ended."""
+        self._commands.close(self._stop_stamp_ns())
+
+    def _drive(self, command, stamp_ns: int, sampled_ns: int) -> None:
+        """Send a command, unless there is a trip; `sampled_ns`, monotonic: see DirectCommands."""
         with self._lock:
             if self._left:
                 return
-            gate = self._runner.gate
-            self._bridge.publish(command if gate.trip_reason is None else gate.stop, stamp_ns)
+            if self._runner.gate.trip_reason is not None:
+                self._stop(stamp_ns)
+                return
+            self._commands.drive(command, stamp_ns, sampled_ns)
             self._last_sent_ns = stamp_ns
+
+    def _stop(self, stamp_ns: int) -> None:
+        with self._lock:
+            if not self._left:
+                self._commands.stop(stamp_ns)
+                self._last_sent_ns = stamp_ns
 
     def _announce_trip(self) -> None:
         if not self._trip_announced:
             self._trip_announced = True
+            self._commands.trip(self._runner.gate.trip_reason, self._stop_stamp_ns())
+            self._host.on_trip(self._runner.gate.trip_reason)
             self._host.log(f'TRIPPED: {self._runner.gate.trip_reason}; sending the stop until '
                            '~/clear_trip')
             self._host.on_event('trip', self._last_sent_ns)
@@ -155,7 +184,7 @@ class ControlLoop:
     def _run_tick(self, tick_ns: int, observation, now_ns: int) -> TickResult:
         """Return what a tick comes to; an exception trips."""
         try:
-            result = self._runner.tick(tick_ns, observation, self._host.operator(now_ns))
+            result = self._runner.tick(tick_ns, observation, self._host.operator())
         except Exception as error:  # whatever it is, the robot must stop
             self._host.log(traceback.format_exc())
             self.trip(f'exception in the loop: {error!r}')
@@ -207,6 +236,8 @@ class LockstepLoop(ControlLoop):
             if step is None:
                 continue
             expected_ns = None
+            if self.state == WAITING and not self._wait_until_ready():
+                continue
             if self.state == WAITING:
                 self._bridge.next_step()
                 expected_ns = self._host.call_reset(self.stopping)
@@ -225,6 +256,15 @@ class LockstepLoop(ControlLoop):
         self._host.log(f'waiting for {", ".join(self.waiting_for)}')
         return None
 
+    def _wait_until_ready(self) -> bool:
+        """Wait for what the host waits for; say whether an episode may begin."""
+        while not self.stopping.is_set():
+            self.waiting_for = self._host.not_ready()
+            if not self.waiting_for:
+                return True
+            self.stopping.wait(_LOOK)
+        return False
+
     def _answer(self, stamp_ns: int, observation, samples: dict) -> None:
         if self._bridge.reward_index in samples:
             self._runner.builder.add_reward(stamp_ns, samples[self._bridge.reward_index])
@@ -236,7 +276,7 @@ class LockstepLoop(ControlLoop):
             result = self._run_tick(stamp_ns, observation, stamp_ns)
         if result.command is not None:  # at an episode's end the reset call is the answer
             self._bridge.next_step()
-            self._send(result.command, stamp_ns)
+            self._drive(result.command, stamp_ns, time.monotonic_ns())
         self._report(result, stamp_ns)
 
     def _stop_stamp_ns(self) -> int:

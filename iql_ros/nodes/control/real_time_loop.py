@@ -15,25 +15,40 @@
 """The control loop on the node's clock, with the watchdog that looks between its ticks."""
 
 import threading
+import time
 
+from iql_ros.nodes.control.clock_watch import ClockWatch
 from iql_ros.nodes.control.control_loop import ControlLoop, RUNNING, TRIPPED, WAITING
 
 _POLL = 0.001           # [s] how often simulated time is looked at near a tick
 _LONGEST_WAIT = 0.1     # [s] how late a request to stop may be seen
-_WATCHDOG_RATE = 50.0   # [Hz] at least
+_WATCHDOG_RATE = 50.0   # [Hz] at least, and
+_LOOKS = 2              # in a control period: the sentry wants three in one and a half
 _LATE = 0.2             # [s] a tick not finished by then trips, whatever the control rate
 _PATIENCE = 5.0         # [s] until the log says whom an episode waits for
 
 
 class RealTimeLoop(ControlLoop):
-    """On the node's clock: tick k is sampled and acted on at t_k + settle."""
+    """
+    On the node's clock: tick k is sampled and acted on at t_k + settle.
+
+    Whatever measures how long something lasts goes by the monotonic clock: the node's may be set
+    back, or stand.
+    """
 
     def __init__(self, *parts):
         """Start the watchdog with the loop."""
         super().__init__(*parts)
         self._next_ns: int | None = None    # the next tick; None before the first, not RUNNING
+        self._due_ns = 0                    # when it is due, monotonic [ns]
         self._sampled_ns = 0                # the last tick; what is older has been forgotten
+        self._seen_ns = 0                   # the node's clock, when the loop looked last
         self._woken = threading.Event()     # an operator has sent a command, or we leave
+        self._drove, self._rest_until = False, 0.0  # the stop is repeated until then, monotonic
+        self._stopped_at = 0.0              # the last stop, monotonic [s]
+        self._clock = self._new_clock_watch()
+        self._stop_repeat = max(stream.gate.stop_repeat_ns
+                                for stream in self._interface.action) * 1e-9
 
     def wake(self) -> None:
         """Let the loop look for an operator's command now."""
@@ -42,10 +57,14 @@ class RealTimeLoop(ControlLoop):
     def enter(self) -> None:
         """Be ready to run, also after an earlier `leave`: no tick is late yet."""
         super().enter()
-        self._next_ns = None
+        self._next_ns, self._seen_ns, self._rest_until = None, 0, 0.0
+        self._clock = self._new_clock_watch()
+
+    def _new_clock_watch(self) -> ClockWatch:
+        return ClockWatch(self._host.simulated_time, self._interface.period_ns)
 
     def _run(self) -> None:
-        watchdog = threading.Thread(target=self._watch, daemon=True)
+        watchdog = threading.Thread(target=self._watch, name='watchdog', daemon=True)
         watchdog.start()
         index = self._interface.tick_index(self._host.now_ns()) + 1
         while not self.stopping.is_set() and not self.all_done():
@@ -57,17 +76,23 @@ class RealTimeLoop(ControlLoop):
             if self.state == WAITING and self._start_asked and self._has_reset:
                 index = max(index, self._reset_when_complete(tick_ns))
             else:
-                self._tick(tick_ns)
+                self._tick(tick_ns, time.monotonic_ns())
             if self.state != RUNNING:  # an episode leaves no tick out
                 now_ns = self._host.now_ns() - self._interface.settle_ns
                 index = max(index, self._interface.tick_index(now_ns))
         self.stopping.set()
         watchdog.join(timeout=1.0)
 
+    def _missing(self, tick_ns: int) -> list[str]:
+        """Return what an episode that begins at a tick would lack."""
+        with self._bridge.lock:
+            stale = self._bridge.buffer.stale(tick_ns)
+        return [*self._host.not_ready(), *filter(None, [self._commands.fault()]), *stale,
+                *self._bridge.unfit()]
+
     def _reset_when_complete(self, tick_ns: int) -> int:
         """Return the index of the new episode's first tick, 0 when there is none yet."""
-        with self._bridge.lock:
-            self.waiting_for = self._bridge.buffer.stale(tick_ns)
+        self.waiting_for = self._missing(tick_ns)
         if self.waiting_for:
             return 0
         stamp_ns = self._host.call_reset(self.stopping)
@@ -79,7 +104,7 @@ class RealTimeLoop(ControlLoop):
             self._begin(stamp_ns)
         return self._interface.tick_index(stamp_ns - 1) + 1
 
-    def _tick(self, tick_ns: int) -> None:
+    def _tick(self, tick_ns: int, sampled_ns: int) -> None:
         with self._bridge.lock:
             observation, self._sampled_ns = self._bridge.buffer.sample(tick_ns), tick_ns
             stale = self._bridge.buffer.stale(tick_ns)
@@ -88,9 +113,10 @@ class RealTimeLoop(ControlLoop):
         if self._tripped():
             return  # the watchdog repeats the stop
         if not self._runner.running:
+            self.waiting_for = self._missing(tick_ns)
             if not self._start_asked:
-                self.waiting_for = ['~/start_episode', *stale]
-            if observation is None or not self._start_asked:
+                self.waiting_for = ['~/start_episode', *self.waiting_for]
+            if self.waiting_for:
                 return
             self._begin(tick_ns)
         for index, stamp_ns, value in samples:
@@ -99,35 +125,64 @@ class RealTimeLoop(ControlLoop):
             else:
                 self._runner.builder.add_terminated(stamp_ns, bool(value))
         if observation is not None:
-            self._act(tick_ns, observation)
+            self._act(tick_ns, observation, sampled_ns)
         elif self._next_ns is not None:  # else the first sample of the episode is still to come
-            self.trip(f'stream too old: {", ".join(stale)}')
+            self.trip(self._too_old(stale))
 
-    def _act(self, tick_ns: int, observation) -> None:
+    def _too_old(self, stale: list[str]) -> str:
+        return '; '.join([f'stream too old: {", ".join(stale)}', *self._bridge.unfit()])
+
+    def _act(self, tick_ns: int, observation, sampled_ns: int) -> None:
         result = self._run_tick(tick_ns, observation, self._host.now_ns())
-        command = self._runner.gate.stop if result.command is None else result.command
         with self._lock:
-            self._send(command, result.stamp_ns)
+            if result.command is None or result.ended:
+                self._stop(result.stamp_ns)
+            else:
+                self._drive(result.command, result.stamp_ns, sampled_ns)
             self._next_ns = None
             if self._runner.running and self._runner.gate.trip_reason is None:
-                self._next_ns = tick_ns + self._interface.period_ns
+                next_ns = tick_ns + self._interface.period_ns
+                self._due_ns = time.monotonic_ns() + (
+                    next_ns + self._interface.settle_ns - self._host.now_ns())
+                self._next_ns = next_ns
         self._report(result, tick_ns)
+
+    def _stop(self, stamp_ns: int) -> None:
+        with self._lock:
+            super()._stop(stamp_ns)
+            self._stopped_at = time.monotonic()
+            if self._drove:
+                self._drove, self._rest_until = False, self._stopped_at + self._stop_repeat
+
+    def _drive(self, command, stamp_ns: int, sampled_ns: int) -> None:
+        with self._lock:
+            self._drove = True
+            super()._drive(command, stamp_ns, sampled_ns)
 
     def _follow_operator(self) -> None:
         """Send, between ticks, what an operator commands; between episodes, the stop after it."""
-        woken, state = self._woken.is_set(), self.state
-        if not woken and not (state == WAITING and self._runner.operated):
-            return
+        woken = self._woken.is_set()
         self._woken.clear()
-        if state == TRIPPED or self.stopping.is_set():
-            return
-        now_ns = self._host.now_ns()
-        operator = self._host.operator(now_ns)
-        if operator is not None and woken:
-            self._send(self._runner.operate(now_ns, operator), now_ns)
-        elif operator is None and state == WAITING and self._runner.operated:
-            self._send(self._runner.release(now_ns), now_ns)
-        self._announce_operator(now_ns)
+        with self._lock:
+            if self.state == TRIPPED or self.stopping.is_set():
+                return
+            if woken and not (self.state == WAITING and self._host.not_ready()):
+                now_ns, operator = self._host.now_ns(), self._host.operator()
+                if operator is not None:
+                    self._drive(self._runner.operate(now_ns, operator), now_ns,
+                                time.monotonic_ns())
+                    self._announce_operator(now_ns)
+            self._release_operator()
+
+    def _release_operator(self) -> None:
+        """Stop the robot between episodes when its operator has gone."""
+        with self._lock:
+            now_ns = self._host.now_ns()
+            if (self.state == WAITING and self._runner.operated
+                    and self._host.operator() is None):
+                self._runner.release(now_ns)
+                self._stop(now_ns)
+                self._announce_operator(now_ns)
 
     def _wait_for_tick(self, tick_ns: int) -> bool:
         """Wait until a tick can be sampled; False when the clock went back or we stop."""
@@ -139,57 +194,79 @@ class RealTimeLoop(ControlLoop):
 
     def _wait_until(self, time_ns: int) -> bool:
         """Wait for a time on the host's clock; False when that clock went back or we stop."""
-        before_ns = self._host.now_ns()
         while not self.stopping.is_set():
-            now_ns = self._host.now_ns()
-            if now_ns < before_ns:
+            before_ns, self._seen_ns = self._seen_ns, self._host.now_ns()
+            if self._seen_ns < before_ns:
                 if self.state == RUNNING:
-                    self.trip('the clock went back')
-                elif self._runner.operated:
-                    self._send(self._runner.release(now_ns), now_ns)
-                    self._announce_operator(now_ns)
+                    self.trip(f'the clock went back by {(before_ns - self._seen_ns) * 1e-9:.3f} s')
                 return False
+            self._tripped()
             self._follow_operator()
-            if now_ns >= time_ns:
+            if self._seen_ns >= time_ns:
                 return True
-            before_ns = now_ns
-            left = (time_ns - now_ns) * 1e-9
+            left = (time_ns - self._seen_ns) * 1e-9
             self._woken.wait(_POLL if self._host.simulated_time else min(left, _LONGEST_WAIT))
         return False
 
     def _watch(self) -> None:
-        """Trip between ticks, repeat the stop while tripped, and say whom a start waits for."""
-        period = 1.0 / max(_WATCHDOG_RATE, self._interface.control_rate)
-        next_stop_ns, waited = 0, 0.0
+        """Trip between ticks, repeat the stop, and say whom a start waits for."""
+        period = 1.0 / max(_WATCHDOG_RATE, _LOOKS * self._interface.control_rate)
+        waited_since = time.monotonic()
         while not self.stopping.wait(period):
-            now_ns = self._host.now_ns()
-            waited = waited + period if self.state == WAITING and self._start_asked else 0.0
-            if waited >= _PATIENCE:
-                waited = 0.0
+            try:
+                self._look()
+            except Exception as error:  # whatever it is, the robot must stop, and go on stopping
+                self.trip(f'exception in the watchdog: {error!r}')
+            if self.state != WAITING or not self._start_asked:
+                waited_since = time.monotonic()
+            elif time.monotonic() - waited_since >= _PATIENCE:
+                waited_since = time.monotonic()
                 self._host.log(f'waiting for {", ".join(self.waiting_for) or "/clock"}')
-            cause = self._cause(now_ns)
-            if cause:
-                self.trip(cause)
-            with self._lock:
-                if self.state == TRIPPED and now_ns >= next_stop_ns:
-                    self._send(self._runner.gate.stop, now_ns)
-                    next_stop_ns = now_ns + self._interface.period_ns
 
-    def _cause(self, now_ns: int) -> str | None:
+    def _look(self) -> None:
+        now_ns = self._host.now_ns()
+        cause = self._cause(now_ns)
+        if cause:
+            self.trip(cause)
+        self._commands.looked(now_ns)
+        self._release_operator()
+        with self._lock:
+            resting = self.state == WAITING and not self._runner.operated and (
+                time.monotonic() < self._rest_until)
+            again_at = self._stopped_at + self._interface.period_ns * 1e-9
+            if (self.state == TRIPPED or resting) and time.monotonic() >= again_at:
+                self._stop(now_ns)
+
+    def _cause(self, now_ns: int) -> str:
+        """Return why the robot must stop, while it is RUNNING; empty: it need not."""
+        clock_fault = self._clock.look(now_ns, time.monotonic_ns())
         next_ns, settled_ns = self._next_ns, now_ns - self._interface.settle_ns
         if next_ns is None:
-            return None
-        late = (settled_ns - next_ns) * 1e-9
-        if late > min(self._interface.period_ns * 1e-9, _LATE):
-            return f'a tick is {late:.3f} s late'
+            return ''
+        late = (time.monotonic_ns() - self._due_ns) * 1e-9
+        if self._host.simulated_time:
+            late = (settled_ns - next_ns) * 1e-9
+        if clock_fault or late > min(self._interface.period_ns * 1e-9, _LATE):
+            return clock_fault or f'a tick is {late:.3f} s late'
         with self._bridge.lock:
             stale = self._bridge.buffer.stale(max(settled_ns, self._sampled_ns))
-        return f'stream too old: {", ".join(stale)}' if stale else None
+        return self._too_old(stale) if stale else self._commands.fault() or self._host.silent()
+
+    def _lasting_cause(self) -> str:
+        now_ns = self._host.now_ns()
+        with self._bridge.lock:
+            stale = self._bridge.buffer.stale(now_ns - self._interface.settle_ns)
+        causes = [super()._lasting_cause(), self._clock.standing(time.monotonic_ns()),
+                  self._too_old(stale) if stale else '; '.join(self._bridge.unfit())]
+        if not self._left:
+            causes.append(self._commands.fault())
+        return '; '.join(filter(None, causes))
 
     def _announce_trip(self) -> None:
         if not self._trip_announced:
+            self.wake()
             self._next_ns = None
-            self._send(self._runner.gate.stop, self._stop_stamp_ns())
+            self._stop(self._stop_stamp_ns())
         super()._announce_trip()
 
     def _stop_stamp_ns(self) -> int:

@@ -12,11 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Subscriptions and publishers of one robot on a host node, driven by its RobotInterface."""
+"""What comes from a robot, on a host node, driven by its RobotInterface."""
 
 import collections
 import functools
-import importlib
 import threading
 import time
 
@@ -26,8 +25,10 @@ from rosgraph_msgs.msg import Clock
 
 from iql_ros.files import InputError
 from iql_ros.nodes.control.lockstep import StepAssembler
+from iql_ros.nodes.hosting.message_classes import message_class
 from iql_ros.nodes.hosting.message_waiter import MessageWaiter
 from iql_ros.robot import message_fields
+from iql_ros.robot.message_fields import OtherJointsError
 from iql_ros.robot.robot_interface import ObservationBuffer, RobotInterface
 from iql_ros.robot.task import Task
 
@@ -35,29 +36,7 @@ from iql_ros.robot.task import Task
 LOCKSTEP_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                           durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _KEPT = 10_000  # rewards and terminations that may wait for a tick
-COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-
-
-@functools.lru_cache(maxsize=None)
-def message_class(type_name: str):
-    """
-    Return the class of `pkg/msg/Name`.
-
-    Raises:
-        InputError: when the package is not importable or has no such message.
-
-    """
-    package, _, name = type_name.partition('/msg/')
-    try:
-        return getattr(importlib.import_module(f'{package}.msg'), name)
-    except (ImportError, AttributeError):
-        raise InputError(f"message type '{type_name}' is not installed; source the workspace "
-                         'that has it') from None
-
-
-def make_message(type_name: str):
-    """Return an empty message of `pkg/msg/Name`."""
-    return message_class(type_name)()
+_AHEAD = 0.1    # [s] a sample's stamp may be ahead of our clock, but at least a control period
 
 
 def stream_qos(stream, lockstep: bool) -> QoSProfile:
@@ -75,17 +54,33 @@ class RobotBridge:
 
     In real time an executor puts samples into an ObservationBuffer; in lockstep `wait_step` puts
     them into a StepAssembler, one of every stream and the clock. `tap(topic, message, stamp_ns)`
-    sees what goes either way, by the topic's full name and with the time that counts; in
-    lockstep, messages without a header come once their step is complete.
+    sees what comes, by the topic's full name and with the time that counts; in lockstep,
+    messages without a header come once their step is complete.
     """
 
     def __init__(self, node, interface: RobotInterface, task: Task, lockstep: bool,
-                 on_fault=None, tap=None):
-        """Subscribe; publishers are made by `open`, so that nothing can be sent before."""
+                 on_fault=None, on_unfit=None, tap=None):
+        """
+        Subscribe.
+
+        Args:
+            node: The host.
+            interface: Of the robot.
+            task: Its reward and terminated may come on topics.
+            lockstep: Whether a simulator is followed step by step.
+            on_fault: Told of a message that is not taken.
+            on_unfit: Told, in real time, of an observation with which nobody may drive on.
+            tap: See above.
+
+        """
         self._node, self._interface, self._lockstep = node, interface, lockstep
         self._on_fault = on_fault or (lambda text: None)
+        self._on_unfit = on_unfit or (lambda text: None)
         self._tap = tap or (lambda topic, message, stamp_ns: None)
-        self._publishers = []
+        self._ahead_ns = max(round(_AHEAD * 1e9), interface.period_ns)
+        self._unfit: dict[int, str] = {}     # what is wrong with a stream's newest message
+        self.refused = 0                     # samples from the future
+        self.sampled = False                 # somebody asks for samples, tick by tick
         self.lock = threading.Lock()         # of what has come
         self.buffer = ObservationBuffer(interface)
         self._sources = [(stream.topic, stream.type, stream.decode, stream)
@@ -131,9 +126,12 @@ class RobotBridge:
         try:
             value = decode(message)
             stamp = self._stamp(message, stream)
-        except InputError as error:
-            self._on_fault(str(error))
+        except OtherJointsError:  # of another part of the robot, under the same topic
             return
+        except InputError as error:
+            self._refuse(index, str(error), self._on_unfit)
+            return
+        ahead = self._is_ahead(index, stamp)
         with self.lock:
             if stamp is None:
                 self._without_stamp[index] = message
@@ -141,12 +139,50 @@ class RobotBridge:
                 self._tap(self._full_names[index], message, stamp)
             if self._lockstep:
                 self._steps.put(index, stamp, value)
-            elif stream is None:
-                self._task_samples.append((index, stamp, value))
-            elif self._publishers:
-                self.buffer.push(index, stamp, value)
-            else:  # inactive: nobody samples, for hours perhaps
-                self.buffer.replace(index, stamp, value)
+            elif not ahead:
+                self._keep(index, stamp, value)
+        if stream is not None and not self._lockstep and not ahead:
+            self._check_finite(index, stream, value)
+
+    def _keep(self, index: int, stamp_ns: int, value) -> None:
+        if self._sources[index][3] is None:
+            self._task_samples.append((index, stamp_ns, value))
+        elif self.sampled:
+            self.buffer.push(index, stamp_ns, value)
+        else:  # inactive: nobody asks for them, for hours perhaps
+            self.buffer.replace(index, stamp_ns, value)
+
+    def _refuse(self, index: int, text: str, tell) -> None:
+        if index >= len(self._interface.observation) or self._lockstep:
+            self._on_fault(text)
+            return
+        self._unfit[index] = text
+        tell(text)
+
+    def _is_ahead(self, index: int, stamp_ns: int | None) -> bool:
+        """Refuse, in real time, a sample from the future: it would come into force some day."""
+        if self._lockstep or stamp_ns is None:
+            return False
+        ahead_ns = stamp_ns - self._node.get_clock().now().nanoseconds
+        if ahead_ns <= self._ahead_ns:
+            return False
+        self.refused += 1
+        self._refuse(index, f"'{self._sources[index][0]}' is stamped {ahead_ns * 1e-9:.3f} s in "
+                     f'the future; allowed: {self._ahead_ns * 1e-9:g} s', self._on_fault)
+        return True
+
+    def _check_finite(self, index: int, stream, value: np.ndarray) -> None:
+        finite = np.isfinite(value)
+        if finite.all():
+            self._unfit.pop(index, None)
+            return
+        position = int(np.flatnonzero(~finite)[0])
+        self._refuse(index, f'{stream.value_names[position]} is {value[position]}',
+                     self._on_unfit)
+
+    def unfit(self) -> list[str]:
+        """Return what is wrong with the newest message of every stream where something is."""
+        return list(self._unfit.values())
 
     def _stamp(self, message, stream) -> int | None:
         if hasattr(message, 'header') and (stream is None or stream.stamp == 'header'):
@@ -214,31 +250,8 @@ class RobotBridge:
         self._task_samples.clear()
         return samples
 
-    def open(self) -> None:
-        """Make the command publishers."""
-        qos = LOCKSTEP_QOS if self._lockstep else COMMAND_QOS
-        self._publishers = [self._node.create_publisher(message_class(stream.type), stream.topic,
-                                                        qos)
-                            for stream in self._interface.action]
-
-    def publish(self, command: np.ndarray, stamp_ns: int) -> None:
-        """Send a command (action_dim,): every message is made before the first one goes out."""
-        vectors = self._interface.split_action(command)
-        messages = [stream.encode(vector, stamp_ns, make_message)
-                    for stream, vector in zip(self._interface.action, vectors)]
-        for publisher, message in zip(self._publishers, messages):
-            publisher.publish(message)
-            self._tap(publisher.topic_name, message, stamp_ns)
-
-    def close(self) -> None:
-        """Destroy the command publishers: silence."""
-        for publisher in self._publishers:
-            self._node.destroy_publisher(publisher)
-        self._publishers = []
-
     def destroy(self) -> None:
         """Leave the host node as it was."""
-        self.close()
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
