@@ -29,6 +29,7 @@ from iql_ros.nodes.control.commands import DirectCommands, SentryCommands
 from iql_ros.nodes.control.control_loop import LockstepLoop, RUNNING, TRIPPED
 from iql_ros.nodes.control.episode_log import EpisodeLog
 from iql_ros.nodes.control.interventions import Interventions
+from iql_ros.nodes.control.loop_host import LoopHost
 from iql_ros.nodes.control.real_time_loop import RealTimeLoop
 from iql_ros.nodes.control.reset_client import ResetClient
 from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, RobotBridge
@@ -110,6 +111,7 @@ class PolicyNode(GuardedLifecycleNode):
         # The model is loaded, warmed up and run in this one thread.
         self._control_thread = ThreadPoolExecutor(1, thread_name_prefix='control')
         self._bridge = self._loop = self._running_loop = self._learning = None
+        self.hung = False   # the control thread does not come back: see process.run
         self._stops = Stops(self, self.settings(), self._trip)
 
     def leave(self) -> None:
@@ -117,7 +119,7 @@ class PolicyNode(GuardedLifecycleNode):
         self._deactivate()
         if self._learning:
             self._learning.flush(_LAST_WORDS)
-        self._control_thread.shutdown(wait=self.exit_code == 0)
+        self._control_thread.shutdown(wait=not self.hung)
         if self._bridge is not None:
             self._commands.destroy()
         self._stops.flush()
@@ -145,13 +147,10 @@ class PolicyNode(GuardedLifecycleNode):
         self._bridge = RobotBridge(self, interface, task, self._settings.lockstep,
                                    on_fault=self._stops.note, on_unfit=self._on_unfit,
                                    tap=self._episode_log.message)
-        parts = (runner, self._bridge, self._commands, interface, self, task.reset is not None,
-                 self._settings.episodes)
-        self._loop = (LockstepLoop(*parts, timeout=self._settings.lockstep_timeout)
-                      if self._settings.lockstep else RealTimeLoop(*parts))
         self._interventions = Interventions(
             self, interface, self._settings.intervention_timeout,
             self._bridge.step_ns if self._settings.lockstep else time.monotonic_ns)
+        self._loop = self._make_loop(interface, task)
         self._make_entities()
 
     def _make_driver(self, interface, task):
@@ -169,6 +168,15 @@ class PolicyNode(GuardedLifecycleNode):
             return DirectCommands(self, interface, LOCKSTEP_QOS, tap)
         return SentryCommands(self, interface, COMMAND_QOS, tap,
                               self._stops.for_sentry(interface), self._trip)
+
+    def _make_loop(self, interface, task):
+        host = LoopHost(self, self._stops, self._episode_log, self._interventions,
+                        self._learning, self._call_reset)
+        parts = (self._runner, self._bridge, self._commands, interface, host,
+                 task.reset is not None, self._settings.episodes)
+        if self._settings.lockstep:
+            return LockstepLoop(*parts, timeout=self._settings.lockstep_timeout)
+        return RealTimeLoop(*parts)
 
     def _make_entities(self) -> None:
         self._reset_client = None
@@ -221,11 +229,13 @@ class PolicyNode(GuardedLifecycleNode):
             return
         self._loop.leave()
         running, self._running_loop = self._running_loop, None
+        if running is None:  # a transition and the end of the process came together
+            return
         try:
             running.result(timeout=_COMING_BACK)
         except FutureTimeout:
-            self.get_logger().fatal('the control loop does not come back; ending')
-            self.exit_code = 1
+            self.get_logger().fatal('the control loop does not come back: ending')
+            self.hung, self.exit_code = True, 1
             self._done.set()
         self._fall_silent()
 
@@ -251,7 +261,7 @@ class PolicyNode(GuardedLifecycleNode):
         if self._learning:
             self._learning.change(self._settings)
 
-    # What the loop tells -------------------------------------------------------------------
+    # For the parts -------------------------------------------------------------------------
 
     @property
     def simulated_time(self) -> bool:
@@ -266,53 +276,10 @@ class PolicyNode(GuardedLifecycleNode):
         """Log what a person should know."""
         self.get_logger().warning(text)
 
-    def on_event(self, kind: str, stamp_ns: int) -> None:
-        """Mark an event on ~/event."""
-        self.get_logger().debug(f'event {kind} at {stamp_ns} ns')
-        self._episode_log.event(kind, stamp_ns)
-
-    def operator(self):
-        """Return the action of an operator who has control, else None; see Interventions."""
-        return self._interventions.action()
-
-    def on_trip(self, reason: str) -> None:
-        """Remember a trip."""
-        self._stops.keep(reason)
-
-    def not_ready(self) -> list[str]:
-        """Return what has to be heard before anything may drive."""
-        e_stops = self._stops.e_stops
-        return [text for text in (e_stops.unknown(), e_stops.silent()) if text]
-
-    def silent(self) -> str:
-        """Return which e_stop has been silent for too long; empty: none."""
-        return self._stops.e_stops.silent()
-
-    def lasting_cause(self) -> str:
-        """Return why a trip would come again at once; empty: it would not."""
-        return self._stops.e_stops.pressed() or self.silent()
-
-    def on_start(self) -> None:
-        """Begin an episode: with the newest weights."""
-        if self._learning:
-            self._learning.start_episode()
-
-    def on_tick(self, result) -> None:
-        """Take what a tick brought; its command has gone out."""
-        if result.transition is not None:
-            self.on_transition(result.transition)
-        if self._learning:
-            self._learning.take(result)
-
     def on_transition(self, transition) -> None:
         """Take a completed transition; for those who look on."""
 
-    def on_episode(self, summary) -> None:
-        """Note an episode's result."""
-        self._episode_log.episode(summary)
-
-    def call_reset(self, stopping: threading.Event) -> int | None:
-        """Call the task's reset service, in lockstep once the learner is ready."""
+    def _call_reset(self, stopping: threading.Event) -> int | None:
         if self._settings.lockstep and self._learning:
             self._learning.wait(stopping)
         return self._reset_client.call(stopping)

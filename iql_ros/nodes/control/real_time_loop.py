@@ -19,6 +19,8 @@ import time
 
 from iql_ros.nodes.control.clock_watch import ClockWatch
 from iql_ros.nodes.control.control_loop import ControlLoop, RUNNING, TRIPPED, WAITING
+from iql_ros.nodes.hosting.real_time import (
+    ask_for_real_time, CONTROL, give_back_real_time)
 
 _POLL = 0.001           # [s] how often simulated time is looked at near a tick
 _LONGEST_WAIT = 0.1     # [s] how late a request to stop may be seen
@@ -66,6 +68,7 @@ class RealTimeLoop(ControlLoop):
     def _run(self) -> None:
         watchdog = threading.Thread(target=self._watch, name='watchdog', daemon=True)
         watchdog.start()
+        ask_for_real_time(CONTROL)
         index = self._interface.tick_index(self._host.now_ns()) + 1
         while not self.stopping.is_set() and not self.all_done():
             tick_ns = self._interface.tick_ns(index)
@@ -82,6 +85,7 @@ class RealTimeLoop(ControlLoop):
                 index = max(index, self._interface.tick_index(now_ns))
         self.stopping.set()
         watchdog.join(timeout=1.0)
+        give_back_real_time()
 
     def _missing(self, tick_ns: int) -> list[str]:
         """Return what an episode that begins at a tick would lack."""
@@ -250,7 +254,8 @@ class RealTimeLoop(ControlLoop):
             return clock_fault or f'a tick is {late:.3f} s late'
         with self._bridge.lock:
             stale = self._bridge.buffer.stale(max(settled_ns, self._sampled_ns))
-        return self._too_old(stale) if stale else self._commands.fault() or self._host.silent()
+        return self._too_old(stale) if stale else (
+            self._commands.fault() or self._host.lasting_cause())
 
     def _lasting_cause(self) -> str:
         now_ns = self._host.now_ns()

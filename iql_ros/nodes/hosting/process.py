@@ -89,7 +89,7 @@ def _live(node, done: threading.Event, deadline) -> None:
     finally:
         deadline.begin(getattr(node, 'leave_timeout', _LEAVE_TIMEOUT))
         node.leave()
-        deadline.met = True
+        deadline.met = not getattr(node, 'hung', False)
 
 
 @contextlib.contextmanager

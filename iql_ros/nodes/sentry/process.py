@@ -14,7 +14,6 @@
 
 """The process of the sentry: its socket, its topics, and its end."""
 
-import contextlib
 import json
 import os
 import signal
@@ -28,6 +27,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from iql_ros.nodes.hosting.executor import MessageExecutor
+from iql_ros.nodes.hosting.real_time import ask_for_real_time, SENTRY
 from iql_ros.nodes.sentry.channel import Channel, Kind, Message
 from iql_ros.nodes.sentry.e_stops import EStops
 from iql_ros.nodes.sentry.publishers import CommandPublishers
@@ -38,7 +38,6 @@ from iql_ros.robot.robot_interface import parse_robot_interface
 # It goes when policy_node has gone, and the stop has been sent: whoever ends a group of
 # processes means the robot to stop, not to drive on.
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_PRIORITY = 10         # among the threads of real time, low
 _ENDS_DRIVING = {Kind.STOP, Kind.TRIP, Kind.CLOSE}
 _LOOK = 0.1            # [s] between looks at the buttons' silence
 _LAST_STOPS = 3        # sent on leaving, for those who listen without reliability
@@ -49,8 +48,6 @@ def main() -> None:
     """Serve the policy_node at the socket whose number is the first argument."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(OSError):  # as a controller_manager's: where limits.conf allows it
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_PRIORITY))
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     try:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
@@ -88,6 +85,7 @@ class SentryProcess:
     def run(self) -> None:
         """Serve until policy_node is gone."""
         threading.Thread(target=self._spin, daemon=True).start()
+        ask_for_real_time(SENTRY)
         self._channel.send(Message(Kind.READY))
         try:
             while True:

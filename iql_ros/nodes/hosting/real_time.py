@@ -1,0 +1,46 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Real-time scheduling, for those who may ask for it: as a controller_manager's threads."""
+
+import contextlib
+import os
+
+# Among real-time threads, low; the sentry's is above that of the process it watches.
+CONTROL, SENTRY = 10, 11
+
+
+def ask_for_real_time(priority: int) -> bool:
+    """
+    Let every thread of this process go before ordinary ones; say whether that may be.
+
+    It may where limits.conf gives the user an rtprio. What this process starts is ordinary.
+    """
+    return _schedule(os.SCHED_RR | os.SCHED_RESET_ON_FORK, priority)
+
+
+def give_back_real_time() -> None:
+    """Let every thread of this process be ordinary again."""
+    _schedule(os.SCHED_OTHER, 0)
+
+
+def _schedule(policy: int, priority: int) -> bool:
+    try:
+        os.sched_setscheduler(0, policy, os.sched_param(priority))
+    except OSError:
+        return False
+    for thread in os.listdir('/proc/self/task'):
+        with contextlib.suppress(OSError):  # it has ended
+            os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+    return True
