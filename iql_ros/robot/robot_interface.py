@@ -29,6 +29,9 @@ from iql_ros.robot.streams import Action, ActionScaling, Observation
 
 _KEYS = ('robot', 'control_rate', 'settle', 'observation', 'action', 'task')
 _SECOND = 1_000_000_000  # [ns]
+# Samples of one stream between two ticks: 1 kHz for 4 s. Of a flood the oldest go first, which
+# no later tick would ask for.
+_KEPT = 4_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,10 +235,12 @@ class ObservationBuffer:
         if not stamps or stamp_ns >= stamps[-1]:
             stamps.append(stamp_ns)
             self._values[index].append(value)
-            return
-        position = bisect.bisect_right(stamps, stamp_ns)
-        stamps.insert(position, stamp_ns)
-        self._values[index].insert(position, value)
+        else:
+            position = bisect.bisect_right(stamps, stamp_ns)
+            stamps.insert(position, stamp_ns)
+            self._values[index].insert(position, value)
+        if len(stamps) > _KEPT:
+            del stamps[0], self._values[index][0]
 
     def replace(self, index: int, stamp_ns: int, value) -> None:
         """Take a sample of stream `index` in place of those before: nobody samples them."""

@@ -122,19 +122,27 @@ def summary(results: list[EpisodeResult]) -> dict[str, float]:
 
 def write_results(path, results: list[EpisodeResult]) -> None:
     """Write a CSV file with a row an episode; success is empty where nothing said so."""
-    names = [field.name for field in dataclasses.fields(EpisodeResult)]
+    write_atomic(path, RESULTS_HEADER + ''.join(map(result_row, results)))
+
+
+def result_row(result: EpisodeResult) -> str:
+    """Return an episode's line of the CSV file."""
+    return _line([_cell(value) for value in dataclasses.astuple(result)])
+
+
+def _line(cells) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow([name.rstrip('_') for name in names])
-    for result in results:
-        writer.writerow([_cell(getattr(result, name)) for name in names])
-    write_atomic(path, text.getvalue())
+    csv.writer(text, lineterminator='\n').writerow(cells)
+    return text.getvalue()
 
 
 def _cell(value) -> str:
     if value is None:
         return ''
     return str(int(value)) if isinstance(value, bool) else repr(value)
+
+
+RESULTS_HEADER = _line([field.name.rstrip('_') for field in dataclasses.fields(EpisodeResult)])
 
 
 class Evaluator:

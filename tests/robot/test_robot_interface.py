@@ -169,6 +169,22 @@ def test_samples_that_come_late_are_put_where_they_belong():
     assert buffer.sample(150).tolist()[:2] == [1, 1]
 
 
+@pytest.mark.parametrize('stamps', [range(50_000), range(50_000, 0, -1), [7] * 50_000])
+def test_a_flood_between_two_ticks_leaves_the_newest_and_no_more_than_some_thousands(stamps):
+    buffer = ObservationBuffer(toy())
+    push_all(buffer, (1, 0, [0, 0, 0, 0]), *((0, stamp, [stamp, 0]) for stamp in stamps))
+    assert len(buffer._values[0]) == len(buffer._stamps[0]) == 4000
+    assert buffer.sample(60_000)[0] == max(stamps)
+
+
+def test_a_flood_of_the_past_does_not_displace_the_sample_in_force():
+    buffer = ObservationBuffer(toy())
+    push_all(buffer, (1, 9000, [0, 0, 0, 0]), (0, 9000, [1, 1]))
+    assert buffer.sample(9000).tolist()[:2] == [1, 1]
+    push_all(buffer, *((0, stamp, [2, 2]) for stamp in range(8000)))
+    assert buffer.sample(9001).tolist()[:2] == [1, 1]
+
+
 def test_a_stream_older_than_its_max_age_gives_no_observation_and_is_named():
     buffer = ObservationBuffer(toy())
     push_all(buffer, (0, 0, [1, 1]), (1, 0, [0, 0, 0, 0]))

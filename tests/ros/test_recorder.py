@@ -168,12 +168,10 @@ def test_a_disk_that_refuses_ends_the_recording_with_a_warning(tmp_path):
     assert list(tmp_path.iterdir()) == [] and logger.infos == []
 
 
-def test_a_queue_that_is_full_ends_the_recording_and_what_was_taken_is_kept(
-        tmp_path, monkeypatch):
-    monkeypatch.setattr(recorder, '_QUEUE_SIZE', 2)
-    logger, entered, leave = Logger(), threading.Event(), threading.Event()
-
-    recording = Recorder(tmp_path, 'toy-node', ['std_msgs/msg/String'], logger)
+def stuck_recording(folder, logger, leave, **settings):
+    """Return a recording that is about to write its first message, and does when let."""
+    entered = threading.Event()
+    recording = Recorder(folder, 'toy-node', ['std_msgs/msg/String'], logger, **settings)
     write = recording._writer.write
 
     def slow_write(*message):
@@ -183,11 +181,33 @@ def test_a_queue_that_is_full_ends_the_recording_and_what_was_taken_is_kept(
     recording._writer.write = slow_write
     recording.add('/a', String(data='0'), 0)
     assert entered.wait(20.0)
+    return recording
+
+
+def test_a_disk_that_is_stuck_ends_the_recording_of_a_lockstep_run_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder, '_QUEUE_SIZE', 1)
+    monkeypatch.setattr(recorder, '_CLOSING', 0.05)
+    logger, leave = Logger(), threading.Event()
+    recording = stuck_recording(tmp_path, logger, leave, wait=True)
+    for number in (1, 2):
+        recording.add('/a', String(data=str(number)), number)
+    assert recording.trouble == 'recording ends: 1 messages wait for the disk'
+    recording.close()
+    assert 'is not whole: the disk has not taken it in 0.05 s' in logger.warnings[1]
+    leave.set()
+
+
+def test_a_queue_that_is_full_ends_the_recording_and_what_was_taken_is_kept(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr(recorder, '_QUEUE_SIZE', 2)
+    logger, leave = Logger(), threading.Event()
+    recording = stuck_recording(tmp_path, logger, leave)
     for number in range(1, 5):
         recording.add('/a', String(data=str(number)), number)
     leave.set()
     recording.close()
     assert logger.warnings == ['recording ends: 2 messages wait for the disk']
+    assert recording.trouble == logger.warnings[0]
     path, = find_bags(tmp_path)
     assert [text for _, _, text in texts(path)] == ['0', '1', '2']
 

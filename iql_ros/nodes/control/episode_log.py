@@ -16,17 +16,30 @@
 
 from std_msgs.msg import Header
 
+from iql_ros.files import write_atomic
 from iql_ros.nodes.control import recorder
-from iql_ros.runs.evaluate import EpisodeResult, write_results
+from iql_ros.nodes.control.latest_writer import LatestWriter, why
+from iql_ros.runs.evaluate import EpisodeResult, result_row, RESULTS_HEADER
+
+_CLOSING = 5.0      # [s] the last results may take
+_REST = 9.0         # of what writing all results took: it is done a tenth of the time at most
+_SAID_AGAIN = 60.0  # [s] at the earliest
 
 
 class EpisodeLog:
-    """Publishes ~/event, shows what passes to `tap` and to the recorder; not a Node."""
+    """
+    Publishes ~/event, shows what passes to `tap` and to the recorder; not a Node.
+
+    Control never waits for the file of the results, nor ends with it: each write is of all of
+    them, so what a full disk refused comes with the next episode.
+    """
 
     def __init__(self, node, settings, tap=None):
         """Take policy_node's parameters; `tap(topic, message, stamp_ns)`: see RobotBridge."""
         self._node, self._settings, self._tap, self._recorder = node, settings, tap, None
         self.results: list[EpisodeResult] = []
+        self._rows = [RESULTS_HEADER]
+        self._writer = LatestWriter('results', self._write, self._say, _REST)
         self._publisher = node.create_publisher(Header, '~/event', 10)
 
     def open(self, robot: str, types) -> None:
@@ -64,10 +77,34 @@ class EpisodeLog:
         self._node.get_logger().info(f'episode {number}: return {summary.return_:.2f}, '
                                      f'{summary.length} ticks{operated}, {end}')
         if self._settings.results:
-            write_results(self._settings.results, self.results)
+            self._rows.append(result_row(self.results[-1]))
+            self._writer.put(len(self._rows))
+
+    def _write(self, count: int) -> None:
+        write_atomic(self._settings.results, ''.join(self._rows[:count]))
+
+    def _say(self, error: BaseException) -> None:
+        self._node.get_logger().warning(self.trouble, throttle_duration_sec=_SAID_AGAIN)
+
+    @property
+    def trouble(self) -> str:
+        """Return what cannot be written, '' where all can."""
+        error, texts = self._writer.error, []
+        if error:
+            texts.append(f"results '{self._settings.results}' cannot be written: {why(error)}; "
+                         'trying again with the next episode')
+        if self._recorder and self._recorder.trouble:
+            texts.append(self._recorder.trouble)
+        return '; '.join(texts)
 
     def close(self) -> None:
-        """End the recording."""
+        """End the recording, and see that the results are written."""
+        if self._writer.error:
+            self._writer.put(len(self._rows))
+        if not self._writer.flush(_CLOSING):
+            text = self.trouble or f'the disk has not taken them in {_CLOSING} s'
+            self._node.get_logger().warning(
+                f"results '{self._settings.results}' are not whole: {text}")
         if self._recorder:
             self._recorder.close()
 

@@ -75,6 +75,7 @@ class Recorder:
         self._typestore = _typestore(types)
         self._writer = BagWriter(self._path, typestore=self._typestore)
         self._queue, self._open, self._more = queue.Queue(_QUEUE_SIZE), True, True
+        self.trouble = ''    # why there is no recording any more
         self._thread = threading.Thread(target=self._run, name='recorder', daemon=True)
         self._thread.start()
 
@@ -98,10 +99,10 @@ class Recorder:
 
     def close(self) -> None:
         """Write what waits and close the bag."""
-        self._open = False
+        self._open, end = False, time.monotonic() + _CLOSING
         with contextlib.suppress(queue.Full):
             self._queue.put(_LAST, timeout=_CLOSING)
-        self._thread.join(_CLOSING)
+        self._thread.join(max(0.0, end - time.monotonic()))
         if self._thread.is_alive():
             self._logger.warning(f"bag '{self._writer.path}' is not whole: the disk has not taken "
                                  f'it in {_CLOSING} s')
@@ -110,10 +111,13 @@ class Recorder:
         if not self._open:
             return
         try:
-            self._queue.put(item, block=self._wait)
+            self._queue.put(item, self._wait, _CLOSING)  # leaving must not wait for ever either
         except queue.Full:
-            self._open = False
-            self._logger.warning(f'recording ends: {_QUEUE_SIZE} messages wait for the disk')
+            self._end(f'recording ends: {_QUEUE_SIZE} messages wait for the disk')
+
+    def _end(self, why: str) -> None:
+        self._open, self.trouble = False, why
+        self._logger.warning(why)
 
     def _run(self) -> None:
         try:
@@ -124,10 +128,9 @@ class Recorder:
                 self._write_bag()
                 number += 1
         except Exception as error:  # whatever it is, the robot goes on
-            self._open = False
             path, reason = self._writer.path, ' '.join(str(error).split()) or repr(error)
             lost = '' if path.exists() else f", bag '{path}' is lost"
-            self._logger.warning(f'recording ends{lost}: {reason}')
+            self._end(f'recording ends{lost}: {reason}')
             while self._more:  # nobody waits for a queue that is full
                 self._next()
 
