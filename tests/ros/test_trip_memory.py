@@ -15,6 +15,7 @@
 """Tests for nodes/sentry/trip_memory.py."""
 
 import os
+import resource
 import threading
 
 import pytest
@@ -83,6 +84,19 @@ def test_a_folder_that_cannot_be_written_is_said_and_disturbs_nobody(tmp_path):
     assert not kept.flush(5.0)
     assert kept.trouble == f"the trip memory '{kept.path}' cannot be written: Not a directory"
     assert 'cannot be read' in memory(tmp_path / 'file' / 'trips').load()
+
+
+def test_a_trip_is_kept_without_its_reason_where_a_file_may_hold_nothing(tmp_path):
+    kept, limits = memory(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        kept.keep('e_stop')
+        assert not kept.flush(5.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert kept.trouble == f"the trip memory '{kept.path}' cannot be written: File too large"
+    assert memory(tmp_path).load() == f"the kept trip '{kept.path}' is damaged"
+    assert list(tmp_path.iterdir()) == [kept.path]
 
 
 def test_a_disk_that_is_stuck_is_not_waited_for_and_the_newest_wins(tmp_path, monkeypatch):

@@ -48,13 +48,14 @@ class ResetClient:
         return None
 
     def _is_ready(self, seconds: float) -> bool:
-        if not self._client.service_is_ready():
-            time.sleep(seconds)
-        return self._client.service_is_ready()
+        if self._client.service_is_ready():
+            return True
+        time.sleep(seconds)
+        return False
 
     def _ask(self, stopping: threading.Event) -> Trigger.Response | None:
         """Return the answer; None when told to stop, or when who was asked has gone."""
-        answered, most = threading.Event(), self._servers()
+        answered, most = threading.Event(), max(1, self._servers())
         future = self._client.call_async(Trigger.Request())
         future.add_done_callback(lambda _: answered.set())
         gone = False

@@ -93,9 +93,13 @@ class TripMemory:
     def _write(self, kept: dict | None) -> None:
         if kept is None:
             self.path.unlink(missing_ok=True)
-        else:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
             write_atomic(self.path, json.dumps(kept) + '\n')
+        except OSError:
+            self.path.touch()  # a full disk has room for an empty file, which is a trip, too
+            raise
 
 
 def _file_name(robot: str, node: str) -> str:
