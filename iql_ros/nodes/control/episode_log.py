@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 
 from iql_ros.files import write_atomic
 from iql_ros.nodes.control import recorder
-from iql_ros.nodes.control.latest_writer import LatestWriter, why
+from iql_ros.nodes.hosting.latest_writer import LatestWriter, why
 from iql_ros.runs.evaluate import EpisodeResult, result_row, RESULTS_HEADER
 
 _CLOSING = 5.0      # [s] the last results may take
