@@ -113,7 +113,7 @@ def change_bytes(data: bytes, rng) -> tuple[bytes, str]:
     elif kind == 'random':
         content = bytearray(rng.randbytes(rng.choice((0, 1, 7, 8, 9, 1000, 100_000))))
     else:
-        content += content
+        content *= 2
     return bytes(content), kind
 
 

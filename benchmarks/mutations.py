@@ -22,6 +22,11 @@ A file is read in a forked worker that is watched: one line of refusal or sound 
 of a core and 100 MB beyond what a sound one takes, nothing run and nothing half written. What went
 wrong is printed with its number, which makes it again together with the seed. The results of
 --keep are gone on with.
+
+Messages and service calls go to a policy node that drives a robot in real time and to its learner,
+some at a time: after each lot both must answer a service within 2 s and say how they are, have
+printed no traceback and taken no more than 100 MB. A lot after which they do not is sent again to
+new nodes, one by one.
 """
 
 import argparse
@@ -32,6 +37,7 @@ import sys
 import tempfile
 
 SECONDS, MEMORY = 2.0, 100e6
+FINE = ('loaded', 'refused', 'answered', 'not made')
 
 
 class Kept:
@@ -53,7 +59,7 @@ class Kept:
         if self._path:
             with open(self._path, 'a') as file:
                 file.write(json.dumps(result) + '\n')
-        if result['ended'] not in ('loaded', 'refused', 'not made'):
+        if result['ended'] not in FINE:
             print(f'FAULT {kind} {number} ({result["done"]}): {result["ended"]}\n'
                   f'{result["text"][-3000:]}', flush=True)
 
@@ -63,15 +69,15 @@ class Kept:
         for (kind, _), result in sorted(self.results.items()):
             kinds[kind].append(result)
         faults = []
-        print(f'\nseed {self._seed}\n{"":<14}{"cases":>7}{"loaded":>8}{"refused":>9}{"faults":>8}'
-              f'{"most s":>8}{"most MB":>9}')
+        print(f'\nseed {self._seed}\n{"":<14}{"cases":>7}{"loaded":>8}{"refused":>9}'
+              f'{"answered":>10}{"faults":>8}{"most s":>8}{"most MB":>9}')
         for kind, results in kinds.items():
             ends = collections.Counter(result['ended'] for result in results)
             wrong = [result['number'] for result in results
-                     if result['ended'] not in ('loaded', 'refused', 'not made')]
+                     if result['ended'] not in FINE]
             faults += wrong
             print(f'{kind:<14}{len(results) - ends["not made"]:>7}{ends["loaded"]:>8}'
-                  f'{ends["refused"]:>9}{len(wrong):>8}'
+                  f'{ends["refused"]:>9}{ends["answered"]:>10}{len(wrong):>8}'
                   f'{max(result["seconds"] for result in results):>8.2f}'
                   f'{max(result["memory"] for result in results) / 1e6:>9.0f}'
                   + (f'  faults: {wrong[:20]}' if wrong else ''))

@@ -284,7 +284,7 @@ def _episode(arrays: dict, dims: tuple[int, int], where: str) -> Episode:
         raise InputError(f'{where}: observations have shapes {[*map(np.shape, parts)]}; expected '
                          'as many rows in each, one vector a row')
     observations = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-    steps = len(actions)
+    steps = len(np.atleast_1d(actions))
     for name, width, values in (('observations', dims[0], observations),
                                 ('actions', dims[1], actions)):
         if values.ndim != 2 or values.shape[1] != width:

@@ -87,6 +87,27 @@ def test_arrays_that_do_not_fit_are_named(change, message):
     assert 'test/bad-v0' in str(caught.value) and '\n' not in str(caught.value)
 
 
+@pytest.mark.parametrize('name, shape, message', [
+    ('actions', (), r'actions have shape \(\); the space says 1 values'),
+    ('rewards', (), 'rewards'), ('observations', (), 'observations have shapes'),
+    ('observations', (3_000_000, 4), 'observations: has 3000000 rows; expected at most 4'),
+    ('actions', (10**12, 1), 'actions: says that it holds 8000000000000 bytes; 0 are stored'),
+])
+def test_an_array_that_cannot_be_is_refused_before_it_takes_memory(name, shape, message):
+    write_foreign('test/bad-v0', [buffer(observations=np.zeros((4, 1)), steps=3)])
+    with h5py.File(datasets_root() / 'test/bad-v0/data/main_data.hdf5', 'r+') as file:
+        del file[f'episode_0/{name}']
+        if shape and shape[0] < 10**7:
+            file.create_dataset(f'episode_0/{name}', data=np.zeros(shape), compression='gzip')
+        elif shape:
+            file.create_dataset(f'episode_0/{name}', shape, 'f8', chunks=(1000, 1))
+        else:
+            file[f'episode_0/{name}'] = 1.0
+    with pytest.raises(InputError, match=f'test/bad-v0: .*{message}') as error:
+        load_dataset('test/bad-v0')
+    assert str(error.value).isprintable()
+
+
 @pytest.mark.parametrize('observation_space, action_space, message', [
     (BOX, spaces.Discrete(3), 'the action space is Discrete; only Box'),
     (spaces.Box(0, 1, (2, 2)), BOX, r'observation space is Box of shape \(2, 2\)'),
