@@ -161,7 +161,7 @@ def _stored_episodes(dataset, keys: tuple) -> list[dict]:
         arrays, most = {}, None
         for name in names + parts:
             arrays[name] = read(f'episode_{index}/', name, most)
-            most = len(arrays['rewards']) + 1
+            most = len(np.atleast_1d(arrays['rewards'])) + 1
         arrays['observations'] = [arrays.pop(part) for part in parts]
         episodes.append(arrays)
     return episodes

@@ -17,10 +17,12 @@
 import json
 
 from gymnasium import spaces
+import h5py
 import numpy as np
 import pytest
 
 from iql_ros.data.datasets import load_dataset
+from iql_ros.data.minari_store import datasets_root
 from iql_ros.data.minari_writer import write_minari
 from iql_ros.files import InputError
 from tests.data.small_datasets import BOX, buffer, counting_episode, write_foreign, write_one
