@@ -41,7 +41,7 @@ from iql_ros.sim.node_command import NAMESPACE, node_command, simulation_environ
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 NODES = ('policy_node', 'finetune_node')
-_PATIENCE = 60.0    # [s] for what must come at the start
+_PATIENCE = 180.0   # [s] for what must come at the start
 _ANSWER = 2.0       # [s] for a service
 _DIAGNOSED = 4.0    # [s] for a status, which comes once a second
 _MEMORY = 100e6     # [bytes]

@@ -142,7 +142,7 @@ def read_task(interface: RobotInterface) -> TaskSettings:
     for name in ('reward', 'terminated'):
         if isinstance(getattr(settings, name), dict):
             from_mapping(TopicSource, getattr(settings, name), f'{where}: {name}')
-    if settings.time_limit > _LONGEST_EPISODE or _ticks(settings, interface) < 1:
+    if not 0 < settings.time_limit <= _LONGEST_EPISODE or _ticks(settings, interface) < 1:
         raise InputError(f'{where}: time_limit: got {settings.time_limit}; allowed: at least '
                          f'one tick, {1 / interface.control_rate:g} s, to {_LONGEST_EPISODE:g} s')
     return settings

@@ -72,6 +72,7 @@ def test_a_reward_that_is_no_number_is_refused_by_its_field(value):
     ('{reward: {topic: r, type: t, field: "f(x)"}, time_limit: 1.0}', "'f'"),
     ('{reward: {topic: r, type: t, field: f}, time_limit: 1.0}', "type: got 't'; expected pkg/ms"),
     ('{reward: -1, time_limit: 1.0e+308}', 'time_limit: got 1e+308; allowed: at least one'),
+    ('{reward: -1, time_limit: -1.0e+308}', 'time_limit: got -1e+308; allowed: at least one'),
     ('{reward: "os:system", time_limit: 1.0}', "got 'os:system', which is of Python's own"),
 ])
 def test_a_wrong_task_is_refused_by_name(task, message):
