@@ -1,0 +1,99 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+What the commands that were heard say: pure functions over lists, that know no ROS.
+
+Nothing here is shared with what is judged; times are CLOCK_MONOTONIC [s].
+"""
+
+import math
+from typing import NamedTuple
+
+_ROUNDING = 1e-6  # relative and absolute, of a float64 that passed a message
+
+
+class Command(NamedTuple):
+    """One command as it was heard."""
+
+    mono: float      # when it came [s]
+    stamp_ns: int    # its header's
+    values: tuple    # in the order of the robot's YAML
+
+
+class Allowed(NamedTuple):
+    """What the robot's YAML allows."""
+
+    low: tuple
+    high: tuple
+    max_rate: tuple    # [unit/s]
+    stop: tuple
+    period: float      # [s]
+
+
+def is_stop(command: Command, allowed: Allowed) -> bool:
+    """Say whether a command is the stop, to the bit."""
+    return tuple(command.values) == tuple(allowed.stop)
+
+
+def stops(commands, allowed: Allowed, begin=-math.inf, end=math.inf) -> list[Command]:
+    """Return the stops that came from `begin` until `end`."""
+    return [each for each in commands if begin <= each.mono <= end and is_stop(each, allowed)]
+
+
+def driving(commands, allowed: Allowed, begin=-math.inf, end=math.inf) -> list[Command]:
+    """Return the commands that are not the stop, from `begin` until `end`."""
+    return [each for each in commands if begin <= each.mono <= end and not is_stop(each, allowed)]
+
+
+def unsafe(commands, allowed: Allowed) -> dict[str, list[str]]:
+    """Return every command that is not finite, outside limits, or came on too fast, by kind."""
+    found = {'not finite': [], 'outside limits': [], 'too fast': []}
+    before = None
+    for command in commands:
+        said = f'{list(command.values)} at {command.mono:.3f}'
+        if not all(map(math.isfinite, command.values)):
+            found['not finite'].append(said)
+            continue
+        if any(not low <= value <= high for low, value, high in
+               zip(allowed.low, command.values, allowed.high)):
+            found['outside limits'].append(said)
+        if before and not is_stop(command, allowed) and _too_fast(before, command, allowed):
+            found['too fast'].append(f'{said} after {list(before.values)}')
+        before = command
+    return found
+
+
+def _too_fast(before: Command, command: Command, allowed: Allowed) -> bool:
+    # The stamps of two ticks differ by a period; by more where a command was lost on its way.
+    elapsed = (command.stamp_ns - before.stamp_ns) * 1e-9
+    elapsed = min(max(elapsed, allowed.period), 3 * allowed.period)
+    return any(abs(value - old) > rate * elapsed * (1 + _ROUNDING) + _ROUNDING
+               for old, value, rate in zip(before.values, command.values, allowed.max_rate))
+
+
+def gaps(commands, begin: float, end: float) -> list[tuple[float, float]]:
+    """Return (when it began, how long it was) of every time without a command in a window."""
+    times = [begin, *(each.mono for each in commands if begin < each.mono < end), end]
+    return [(early, late - early) for early, late in zip(times, times[1:])]
+
+
+def longest_gap(commands, begin: float, end: float) -> tuple[float, float]:
+    """Return (when it began, how long it was) of the longest time without a command."""
+    return max(gaps(commands, begin, end), key=lambda gap: gap[1])
+
+
+def lateness(ticks, begin: float, end: float) -> float:
+    """Return by how much [s] a bare timer was late at most, of ticks (due, woke) in a window."""
+    return max((woke - due for due, woke in ticks if woke >= begin and due <= end), default=0.0)
