@@ -70,7 +70,7 @@ def trips(cause, heal=lambda run: None, words='', refused=True, seconds_only=Fal
 
 
 def goes_on(cause, heal=lambda run: None, seconds=0.8, then_e_stop=False, words='',
-            look=lambda run, begin: None):
+            look=lambda run, begin: None, ready=lambda run: None):
     """
     Return a play: the cause does not stop the robot.
 
@@ -81,9 +81,11 @@ def goes_on(cause, heal=lambda run: None, seconds=0.8, then_e_stop=False, words=
         then_e_stop: Whether an e_stop is pressed afterwards: it must stop the robot.
         words: Regular expression that /diagnostics must fulfil meanwhile.
         look: Of a Run and when it began; what else is to be looked at.
+        ready: Of a Run; what is prepared before.
 
     """
     def play(run):
+        ready(run)
         run.drive()
         run.random_moment()
         begin = time.monotonic()

@@ -14,27 +14,37 @@
 
 """Faults of a learner and of what passes for weights: control goes on with what it has."""
 
+import functools
 import os
 import signal
 
 from fault_campaign.fault import DRIVES_ON, Fault, goes_on
 from fault_campaign.person import wait_for
+from fault_campaign.setting import weights
 
 _NODE = {'learner': 'finetune_node', 'evaluate_every': 0}
 
 
+_made = functools.cache(weights)
+
+
 def _send(*names):
-    """Return a cause: messages of weights, one after the other."""
+    """Return what is prepared, and a cause: messages of weights, one after the other."""
     def cause(run):
-        for name in names:
-            run.person.send_weights((run.stage.folder / f'{name}.weights').read_bytes())
+        for message in messages:
+            run.person.send_weights(message)
             run.pause(0.15)
-    return cause
+
+    def ready(run):
+        messages[:] = [_made(run.stage.rate)[name] for name in names]
+    messages = []
+    return ready, cause
 
 
 def _weights(name, what, *names):
+    ready, cause = _send(*names)
     return Fault(f'weights_{name}', f'weights that are {what}', DRIVES_ON, '', goes_on(
-        _send(*names), then_e_stop=True), _NODE)
+        cause, then_e_stop=True, ready=ready), _NODE)
 
 
 def _learner_killed(run):
@@ -52,6 +62,6 @@ FAULTS = (
     _weights('cut', 'cut or empty', 'cut', 'empty'),
     _weights('poisoned', 'NaN, 1e30, bool, of 400 digits', 'nan', 'large', 'bool', 'digits'),
     _weights('foreign', "another robot's, or without a robot", 'foreign', 'number'),
-    _weights('huge', '20 MB of noise, a 24 MB header, an alias bomb', 'noise', 'long_header',
+    _weights('huge', '20 MB of noise, a 17 MB header, an alias bomb', 'noise', 'long_header',
              'bomb'),
 )

@@ -53,6 +53,7 @@ class Person(Node):
         """Begin with nothing but a name."""
         super().__init__(name)
         self._buttons, self._callers = {}, {}
+        self.asked_at = 0.0     # when a service was asked last [CLOCK_MONOTONIC, s]
         self._repeats, self._ended = [], threading.Event()
         self._operator = self.create_publisher(TwistStamped, f'{NODE}/intervention/cmd_vel', 10)
         self._weights = None
@@ -72,7 +73,7 @@ class Person(Node):
             client = self._callers[name] = self.create_client(kind, name)
         if not client.wait_for_service(timeout):
             raise Refused(f'no service {name}')
-        done = threading.Event()
+        done, self.asked_at = threading.Event(), time.monotonic()
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())
         if not done.wait(timeout):

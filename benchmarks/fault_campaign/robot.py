@@ -31,6 +31,7 @@ STREAMS = ('robot_pose', 'joint_states')
 _SWING = 0.8           # [s] until the pose's y changes its sign, so that the commands change
 _MANY = 100_000
 _DRIFT = 0.97          # of the period: never in step with the ticks of the policy
+_SERVE = 0.05          # [s] how soon the reset service comes and goes
 _CLOCK_FACTOR = 2      # a simulated clock moves so many times as often as a sample comes
 
 
@@ -57,14 +58,14 @@ class Robot(Node):
         if simulated:
             self._clock = self.create_publisher(Clock, '/clock', QoSProfile(depth=10))
         self._service = None
-        self.serve()
+        self.create_timer(_SERVE, self._serve)
 
-    def serve(self) -> None:
-        """Offer the reset service, or not."""
-        if self._service is not None:
+    def _serve(self) -> None:
+        """Offer the reset service, or not; in the thread that spins."""
+        if self.reset == 'absent' and self._service is not None:
             self.destroy_service(self._service)
-        self._service = None
-        if self.reset != 'absent':
+            self._service = None
+        elif self.reset != 'absent' and self._service is None:
             self._service = self.create_service(Trigger, 'reset_world', self._on_reset)
 
     def _on_reset(self, request, response):
@@ -86,7 +87,6 @@ class Robot(Node):
             return self._order_clock(**order)
         if 'reset' in order:
             self.reset = order['reset']
-            self.serve()
             return {'mono': time.monotonic()}
         stream, count = order['stream'], order.get('count')
         last_mono, last_stamp = self._last[stream]

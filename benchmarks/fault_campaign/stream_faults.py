@@ -17,7 +17,7 @@
 import time
 
 from fault_campaign.fault import DRIVES_ON, either, Fault, goes_on, STOPS, trips
-from fault_campaign.setting import MAX_AGE
+from fault_campaign.setting import MAX_AGE, SLOWEST
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
 
@@ -44,6 +44,14 @@ def _sent(stream, do, **more):
     return lambda run: run.stage.order(stream, do, **more)['mono']
 
 
+def _for_the_actor(stream, do):
+    """Return a cause that nothing but the next command can tell."""
+    def cause(run):
+        run.stage.order(stream, do)
+        return run.due_after_last
+    return cause
+
+
 def _beyond_tolerance(run) -> float:
     return max(0.1, run.period) + 0.05
 
@@ -61,9 +69,9 @@ def _future_for_a_while(run):
     run.stage.order(_POSE, None)
 
 
-def _only_forwards(run, begin):
-    back = [each for each in run.stage.commands(begin) if each.values[0] < 0]
-    run.check(not back, f'{len(back)} commands by samples from the future')
+def _never_slow(run, begin):
+    slow = [each for each in run.stage.commands(begin) if each.values[0] < SLOWEST]
+    run.check(not slow, f'{len(slow)} commands by samples from the future')
 
 
 def _stale_faults():
@@ -81,7 +89,7 @@ def _stale_faults():
     yield Fault('stamps_far_ahead', f'{_POSE} is stamped 6 s ahead, then stops', STOPS, _LAST_GOOD,
                 trips(_stale(_POSE, 'stamp', 6.0), _future_then_silence, _POSE))
     yield Fault('stamps_ahead_for_a_while', f'0.15 s of {_POSE} are stamped 2 s ahead', DRIVES_ON,
-                '', goes_on(_future_for_a_while, seconds=2.5, look=_only_forwards))
+                '', goes_on(_future_for_a_while, seconds=2.5, look=_never_slow))
 
 
 def _value_faults():
@@ -97,8 +105,10 @@ def _value_faults():
         _sent(_POSE, 'scaled_quaternion'), _heal(_POSE), 'orientation|quaternion|norm'))
     yield Fault('large_observation', '1e30 in an observation', DRIVES_ON, '', goes_on(
         _sent(_POSE, 'large'), _heal(_POSE)))
-    yield Fault('actor_nan', 'an observation for which the actor gives NaN', STOPS, _SENT, trips(
-        _sent(_POSE, 'overflow'), _heal(_POSE), 'action.*(nan|inf|finite)', refused=False))
+    yield Fault('actor_nan', 'an observation for which the actor gives NaN', STOPS,
+                'the next command was due', trips(
+                    _for_the_actor(_POSE, 'overflow'), _heal(_POSE), 'action.*(nan|inf|finite)',
+                    refused=False))
 
 
 def _stranger_publishes(make, period=0.02):

@@ -24,7 +24,8 @@ from pathlib import Path
 import struct
 import time
 
-_FLAG = mmap.mmap(open(Path(__file__).with_name('flag'), 'r+b').fileno(), 64)
+with open(Path(__file__).with_name('flag'), 'r+b') as _file:
+    _FLAG = mmap.mmap(_file.fileno(), 64)
 _libc = ctypes.PyDLL(None)  # its calls keep the interpreter's lock
 
 
