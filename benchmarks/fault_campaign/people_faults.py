@@ -136,9 +136,11 @@ def _clock_back(run):
 
 # Resets and episodes' ends -------------------------------------------------------------------
 
-def _end_episode(run):
-    """Let the episode end; return when that was asked for."""
+def _end_episode(run, reset):
+    """Let the episode end, the reset as it then is; return when that was asked for."""
     run.drive()
+    run.stage.robot.ask({'reset': reset})
+    run.pause(0.2)
     run.random_moment()
     run.person.trigger('end_episode')
     return run.person.asked_at
@@ -146,9 +148,7 @@ def _end_episode(run):
 
 def _episode_ends(run):
     """Repeat the stop for a while, then be silent; the reset is absent."""
-    run.stage.robot.ask({'reset': 'absent'})
-    run.pause(0.2)
-    at = _end_episode(run)
+    at = _end_episode(run, 'absent')
     run.expect_stop(at)
     repeat = 2 * DOWNSTREAM_TIMEOUT
     if run.stopped_at is not None:
@@ -165,9 +165,7 @@ def _episode_ends(run):
 def _reset(kind, seconds):
     """Return a play: no driving before a good answer of the reset; an e_stop is heard."""
     def play(run):
-        run.stage.robot.ask({'reset': kind})
-        run.pause(0.2)
-        at = _end_episode(run)
+        at = _end_episode(run, kind)
         run.expect_stop(at)
         run.expect_no_driving(seconds, 'before the reset has answered')
         run.stage.robot.ask({'reset': 'ok'})
@@ -178,12 +176,12 @@ def _reset(kind, seconds):
 
 def _reset_dies(run):
     """Kill the process that serves the reset, in the call."""
+    run.drive()
     run.stage.robot.ask({'reset': 'absent'})
     server = run.stage.start_reset_server()
-    _end_episode(run)
+    _end_episode(run, 'absent')
     server.receive()  # it has been called
-    server.process.kill()
-    server.process.join()
+    server.kill()
     run.expect_no_driving(0.5, 'before the reset has answered')
     run.stage.robot.ask({'reset': 'ok'})
     run.drive()

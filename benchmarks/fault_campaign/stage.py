@@ -15,14 +15,13 @@
 """All processes of a run: robot, observer, bare timer, policy node, and the people here."""
 
 import itertools
-import multiprocessing
 import os
 from pathlib import Path
-import signal
 import struct
 import time
 
-from fault_campaign import bare_timer, judge, observer, reset_server, robot
+from fault_campaign import judge
+from fault_campaign.helper import Helper
 from fault_campaign.judge import Command
 from fault_campaign.node import NodeProcess
 from fault_campaign.person import E_STOP, People, Refused, wait_for
@@ -30,6 +29,7 @@ from fault_campaign.setting import allowed, write_setting
 
 SAMPLE_RATE = 100.0    # [Hz] of the robot's streams, or twice the control rate
 WATCHDOG_RATE = 50.0   # [Hz] of the bare timer, or the control rate
+STREAMS = ('robot_pose', 'joint_states')
 _PATIENCE = 40.0       # [s] for a node to drive
 _DRIVING = 5           # commands in a row that are not the stop
 _LOOK = 0.02           # [s]
@@ -49,38 +49,6 @@ def environment(folder: Path) -> None:
     os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
-class Helper:
-    """A process of the campaign that answers through a pipe."""
-
-    def __init__(self, target, *arguments):
-        """Start it."""
-        context = multiprocessing.get_context('spawn')
-        self._pipe, theirs = context.Pipe()
-        self.process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
-        self.process.start()
-
-    def receive(self, timeout: float = 20.0):
-        """Return what it says next."""
-        if not self._pipe.poll(timeout):
-            raise SystemExit(f'{self.process} does not answer')
-        return self._pipe.recv()
-
-    def ask(self, question):
-        """Return the answer to a question."""
-        self._pipe.send(question)
-        return self.receive()
-
-    def close(self) -> None:
-        """End it."""
-        try:
-            self._pipe.send(None)
-        except OSError:
-            pass
-        self.process.join(2.0)
-        self.process.kill()
-        self.process.join()
-
-
 class Stage:
     """Everything but the policy node lives as long as this; the node is started as asked."""
 
@@ -91,9 +59,9 @@ class Stage:
         folder.mkdir(parents=True, exist_ok=True)
         write_setting(folder, rate)
         self._robot_arguments = max(SAMPLE_RATE, 2 * rate), simulated
-        self.observer = Helper(observer.run)
-        self.timer = Helper(bare_timer.run, 1 / max(WATCHDOG_RATE, rate))
-        self.robot = Helper(robot.run, *self._robot_arguments)
+        self.observer = Helper('observer')
+        self.timer = Helper('bare_timer', 1 / max(WATCHDOG_RATE, rate))
+        self.robot = Helper('robot', *self._robot_arguments)
         self.people, self.node, self._left, self.variant = People(), None, [], None
         self.person, self._numbers = self.people.person, itertools.count()
         for helper in (self.observer, self.robot):
@@ -230,18 +198,17 @@ class Stage:
     def kill_robot(self) -> float:
         """Kill the robot's process; return when."""
         now = time.monotonic()
-        os.kill(self.robot.process.pid, signal.SIGKILL)
-        self.robot.process.join()
+        self.robot.kill()
         return now
 
     def start_robot(self) -> None:
         """Start the robot again."""
-        self.robot = Helper(robot.run, *self._robot_arguments)
+        self.robot = Helper('robot', *self._robot_arguments)
         self.robot.receive()
 
     def start_reset_server(self) -> Helper:
         """Start a process that serves the reset, says when it is called, and never answers."""
-        server = Helper(reset_server.run)
+        server = Helper('reset_server')
         server.receive()
         return server
 
@@ -258,7 +225,7 @@ class Stage:
     def release_all(self) -> None:
         """Release the e_stop, in case a run that failed left it pressed; the robot is whole."""
         self.person.stop_repeating()
-        for stream in robot.STREAMS:
+        for stream in STREAMS:
             self.order(stream, None)
         self.robot.ask({'reset': 'ok'})
         self.person.press(False, E_STOP, heard=False)
