@@ -27,6 +27,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 
 from fault_campaign import (
     button_faults, clock_faults, learner_faults, loop_faults, people_faults, process_faults,
@@ -61,6 +62,10 @@ def play(stage: Stage, fault, seed: str) -> dict:
             stage.release_all()
         except Refused as refusal:
             run.problems.append(str(refusal))
+            break
+        except Exception as error:  # the campaign's own, or the robot's: the others go on
+            run.problems.append(f'{type(error).__name__}: {error}')
+            run.notes.append(traceback.format_exc()[-2000:])
             break
     safety = run.judge_safety()
     if run.problems:  # whatever it left behind shall not be the next one's

@@ -44,9 +44,12 @@ class Helper:
 
     def receive(self, timeout: float = 30.0):
         """Return what it says next."""
-        if not self._pipe.poll(timeout):
-            raise SystemExit(f'the {self._module} does not answer')
-        return self._pipe.recv()
+        try:
+            if self._pipe.poll(timeout):
+                return self._pipe.recv()
+        except EOFError:
+            pass
+        raise SystemExit(f'the {self._module} does not answer')
 
     def ask(self, question):
         """Return the answer to a question."""

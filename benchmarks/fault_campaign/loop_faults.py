@@ -100,12 +100,17 @@ def _write_nowhere(run, spoil, restore):
 
 def _no_folder(run):
     folder = run.stage.folder / 'results'
-    _write_nowhere(run, lambda run: shutil.rmtree(folder), lambda run: folder.mkdir())
+    _write_nowhere(run, lambda run: shutil.rmtree(folder), lambda run: folder.mkdir(exist_ok=True))
 
 
 def _limit_files(run, size):
-    _, hard = resource.prlimit(run.stage.node.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(run.stage.node.pid, resource.RLIMIT_FSIZE, (size, hard))
+    node = run.stage.node
+    for pid in filter(None, (node.pid, node.sentry())):
+        try:
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+        except ProcessLookupError:
+            pass
 
 
 def _disk_full(run):

@@ -54,7 +54,7 @@ class Person(Node):
         super().__init__(name)
         self._buttons, self._callers = {}, {}
         self.asked_at = 0.0     # when a service was asked last [CLOCK_MONOTONIC, s]
-        self._repeats, self._ended = [], threading.Event()
+        self._repeats = []
         self._operator = self.create_publisher(TwistStamped, f'{NODE}/intervention/cmd_vel', 10)
         self._weights = None
 

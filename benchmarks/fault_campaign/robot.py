@@ -52,21 +52,21 @@ class Robot(Node):
         self._do = dict.fromkeys(STREAMS)
         self._last = {}     # of every stream: (monotonic time [s] and stamp [ns]) of a good one
         self.reset = 'ok'
-        self._publishers = {
+        self._senders = {
             'robot_pose': self.create_publisher(PoseStamped, 'robot_pose', 10),
             'joint_states': self.create_publisher(JointState, 'joint_states', 10)}
         if simulated:
-            self._clock = self.create_publisher(Clock, '/clock', QoSProfile(depth=10))
-        self._service = None
+            self._clock_sender = self.create_publisher(Clock, '/clock', QoSProfile(depth=10))
+        self._reset_service = None
         self.create_timer(_SERVE, self._serve)
 
     def _serve(self) -> None:
         """Offer the reset service, or not; in the thread that spins."""
-        if self.reset == 'absent' and self._service is not None:
-            self.destroy_service(self._service)
-            self._service = None
-        elif self.reset != 'absent' and self._service is None:
-            self._service = self.create_service(Trigger, 'reset_world', self._on_reset)
+        if self.reset == 'absent' and self._reset_service is not None:
+            self.destroy_service(self._reset_service)
+            self._reset_service = None
+        elif self.reset != 'absent' and self._reset_service is None:
+            self._reset_service = self.create_service(Trigger, 'reset_world', self._on_reset)
 
     def _on_reset(self, request, response):
         if self.reset == 'slow':
@@ -123,7 +123,7 @@ class Robot(Node):
             self._clock_moved = time.monotonic()
         message = Clock()
         message.clock.sec, message.clock.nanosec = divmod(now_ns, 10**9)
-        self._clock.publish(message)
+        self._clock_sender.publish(message)
 
     def publish(self) -> None:
         """Publish a sample of every stream."""
@@ -144,7 +144,7 @@ class Robot(Node):
         make = _pose if stream == 'robot_pose' else _joints
         message = make(do, order.get('y'))
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 10**9)
-        self._publishers[stream].publish(message)
+        self._senders[stream].publish(message)
         if order.get('count'):
             order['count'] -= 1
             if not order['count']:

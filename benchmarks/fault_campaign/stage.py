@@ -62,10 +62,10 @@ class Stage:
         self.observer = Helper('observer')
         self.timer = Helper('bare_timer', 1 / max(WATCHDOG_RATE, rate))
         self.robot = Helper('robot', *self._robot_arguments)
-        self.people, self.node, self._left, self.variant = People(), None, [], None
-        self.person, self._numbers = self.people.person, itertools.count()
         for helper in (self.observer, self.robot):
             helper.receive()
+        self.people, self.node, self._left, self.variant = People(), None, [], None
+        self.person, self._numbers = self.people.person, itertools.count()
 
     # The policy node -------------------------------------------------------------------------
 
