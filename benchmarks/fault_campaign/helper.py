@@ -75,5 +75,6 @@ if __name__ == '__main__':
     try:
         importlib.import_module(f'fault_campaign.{sys.argv[1]}').run(
             Connection(int(sys.argv[2])), *json.loads(sys.argv[3]))
-    except (EOFError, BrokenPipeError):  # the campaign has ended
-        os._exit(0)
+    except (EOFError, BrokenPipeError):
+        pass  # the campaign has ended
+    os._exit(0)  # whatever still spins

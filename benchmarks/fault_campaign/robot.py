@@ -15,6 +15,7 @@
 """The robot of the campaign: a process that publishes its streams and breaks them as ordered."""
 
 import math
+import random
 import threading
 import time
 
@@ -40,8 +41,9 @@ class Robot(Node):
     Publishes every stream each period; `order` says what is wrong with one.
 
     Orders of a stream: stop, freeze, nan, inf, large (1e30), overflow (3e38), zero_quaternion,
-    scaled_quaternion, stamp (moved by `seconds`), stamp_zero, shuffled, missing, short, many;
-    None heals. `count`: for so many samples only. Orders of the clock: jump, stand, go.
+    scaled_quaternion, stamp (moved by `seconds`), stamp_zero, shuffled, missing, short, many,
+    renamed (other joints besides, in every message); None heals. `count`: for so many samples
+    only. Orders of the clock: jump, stand, go.
     """
 
     def __init__(self, simulated: bool):
@@ -136,7 +138,7 @@ class Robot(Node):
         if do == 'stop':
             return
         now_ns = self.now_ns()
-        good = do in (None, 'large', 'shuffled', 'many')
+        good = do in (None, 'large', 'shuffled', 'many', 'renamed')
         if good:
             self._last[stream] = time.monotonic(), now_ns
         stamp = {'freeze': self._last[stream][1], 'stamp_zero': 0,
@@ -173,6 +175,9 @@ def _joints(do: str | None, _) -> JointState:
         names, values = ['right_wheel', 'arm'], [2.0, 0.0]
     elif do == 'short':
         values = values[:1]
+    elif do == 'renamed':
+        names = names + [f'joint_{random.getrandbits(40)}' for _ in range(3)]
+        values = values + [0.0] * 3
     elif do == 'many':
         names = names + [f'joint_{index}' for index in range(_MANY)]
         values = values + [0.0] * _MANY

@@ -1,0 +1,226 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Drive a robot for long, under a flood or beside a learner: memory stays flat, no tick is late.
+
+`flood`: at 50 Hz, joint names that change with every message, a flood of service calls and of
+messages. `learner`: at 100 Hz, a learner that learns from what is driven.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+import random
+import re
+import signal
+import statistics
+import sys
+import tempfile
+import time
+
+from fault_campaign import judge
+from fault_campaign.node import memory
+from fault_campaign.person import Refused
+from fault_campaign.stage import environment, Stage
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+MODES = {'flood': (50.0, 20.0), 'learner': (100.0, 30.0)}   # control rate [Hz], minutes
+_LOOK = 2.0           # [s] between two looks
+_ROW = 60.0           # [s] a row of the CSV
+_SERVICES = 0.01      # [s] from one service call to the next
+_STRANGER = 0.05      # [s] from one message of the stranger's joints to the next
+_BURSTS, _BURST = 0.5, 200   # [s], messages
+_GROWTH = 0.02        # of memory, from the second third to the last, is still flat
+_FLAT = 2.0           # [MB] and so much is, too
+_ROUNDING = 1e-3      # [s]
+_PROCESSES = ('policy_node', 'sentry', 'finetune_node')
+
+
+def start_flood(stage: Stage) -> None:
+    """Let everything go on that should not disturb."""
+    person, draw = stage.person, random.Random(0)
+    joints = person.create_publisher(JointState, 'joint_states', 10)
+    client = person.create_client(Trigger, 'policy_node/start_episode')
+    client.wait_for_service(10.0)
+
+    def speak():
+        message = JointState(name=[f'joint_{draw.getrandbits(40)}' for _ in range(8)],
+                             velocity=[0.0] * 8)
+        message.header.stamp = person.get_clock().now().to_msg()
+        joints.publish(message)
+
+    def ask():
+        future = client.call_async(Trigger.Request())
+        future.add_done_callback(lambda _: None)
+        if draw.random() < 0.1:
+            person.set_parameter('intervention_timeout', draw.uniform(0.4, 0.6))
+    stage.order('joint_states', 'renamed')
+    person.repeat(speak, _STRANGER)
+    person.repeat(ask, _SERVICES)
+
+
+class Watch:
+    """What is seen of a long run."""
+
+    def __init__(self, stage: Stage, learner, flood: bool):
+        """Take what is watched; `learner` may be None."""
+        self._stage, self._learner, self.flood = stage, learner, flood
+        self.memory, self.trips, self.late, self.longest = [], [], [], (0.0, 0.0)
+        self.commands, self.unsafe, self.period = 0, 0, stage.allowed.period
+        self.began = self._seen = time.monotonic()
+
+    def look(self) -> None:
+        """Judge what has come since the last look."""
+        now, stage = time.monotonic(), self._stage
+        # a gap that the last look cut in two is seen whole
+        heard = stage.heard(self._seen - 5 * stage.allowed.period)
+        ticks = stage.timer.ask(self._seen - 1.0)
+        found = heard['commands']
+        self.commands += sum(each.mono >= self._seen for each in found)
+        self.unsafe += sum(map(len, judge.unsafe(found, stage.allowed).values()))
+        for when, gap in judge.gaps(found, self._seen, now) if found else ():
+            timer = judge.lateness(ticks, when, when + gap)
+            self.longest = max(self.longest, (gap - timer, timer))
+            if gap - timer > 2 * stage.allowed.period + _ROUNDING:
+                self.late.append((when - self.began, gap, timer))
+        self._note_trips(heard, ticks)
+        self._seen = found[-1].mono if found else now
+        node = stage.node
+        self.memory.append((now - self.began, memory(node.pid), memory(node.sentry() or 0),
+                            memory(self._learner.pid) if self._learner else 0.0))
+
+    def _note_trips(self, heard, ticks) -> None:
+        for when, kind in heard['events']:
+            if kind == 'trip' and when >= self._seen:
+                time.sleep(1.2)  # /diagnostics come once a second
+                texts = [text for _, _, text in self._stage.heard(when)['diagnostics']
+                         if 'TRIPPED' in text]
+                self.trips.append((when - self.began, texts[0][:200] if texts else 'no words',
+                                   judge.lateness(ticks, when - 0.5, when)))
+                print(f'{when - self.began:7.1f} s: {self.trips[-1][1]} (bare timer late by '
+                      f'{1e3 * self.trips[-1][2]:.1f} ms)', flush=True)
+                self._stage.drive()
+                self._seen = time.monotonic()
+                return
+
+    def between(self, begin: float, end: float) -> list[float]:
+        """Return the mean memory of every process in a window [MB]."""
+        rows = [row[1:] for row in self.memory if begin <= row[0] <= end]
+        return [statistics.fmean(column) for column in zip(*rows)] if rows else []
+
+
+def drive_for(watch: Watch, stage: Stage, seconds: float, path: Path) -> None:
+    """Watch for a time; write a row a minute."""
+    with open(path, 'w', newline='') as file:
+        table = csv.writer(file)
+        table.writerow(['minute', *(f'{name} [MB]' for name in _PROCESSES), 'commands', 'trips',
+                        'late ticks'])
+        row_at, burst_at = _ROW, 0.0
+        while (elapsed := time.monotonic() - watch.began) < seconds:
+            time.sleep(_BURSTS)
+            if watch.flood:
+                stage.order('robot_pose', 'burst', count=_BURST)
+            if elapsed >= burst_at:
+                burst_at = elapsed + _LOOK
+                watch.look()
+            if elapsed >= row_at:
+                row = [round(row_at / 60), *(round(value, 1) for value in watch.memory[-1][1:]),
+                       watch.commands, len(watch.trips), len(watch.late)]
+                table.writerow(row)
+                file.flush()
+                print(*row, sep='\t', flush=True)
+                row_at += _ROW
+
+
+def plot(watch: Watch, path: Path) -> None:
+    """Draw memory over time."""
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(figsize=(8, 4))
+    minutes, *columns = zip(*((row[0] / 60, *row[1:]) for row in watch.memory))
+    for name, column in zip(_PROCESSES, columns):
+        if any(column):
+            axes.plot(minutes, column, label=name)
+    axes.set(xlabel='minutes', ylabel='memory [MB]', ylim=(0, None))
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+def _explained(words: str, timer: float, period: float) -> bool:
+    """Say whether a bare timer, late by so much, was as late as a tick for which it tripped."""
+    late = re.search(r'([0-9.]+) s late', words)
+    return bool(late) and float(late[1]) - timer <= period
+
+
+def verdict(watch: Watch, seconds: float) -> bool:
+    """Print what was found; say whether it is as it should be."""
+    second = watch.between(seconds / 3, 2 * seconds / 3)
+    last = watch.between(2 * seconds / 3, seconds)
+    flat = True
+    for name, before, after in zip(_PROCESSES, second, last):
+        if before:
+            grown = after - before
+            holds = grown <= max(_FLAT, _GROWTH * before)
+            flat = flat and holds
+            print(f'{"ok    " if holds else "FAILED"} {name}: {before:.1f} MB in the second '
+                  f'third, {after:.1f} MB in the last ({grown:+.1f})')
+    ours = [trip for trip in watch.trips if not _explained(*trip[1:], watch.period)]
+    for what, cases in (('trips that the bare timer does not explain', ours),
+                        ('ticks late by more than a period beyond the bare timer', watch.late)):
+        print(f'{"FAILED" if cases else "ok    "} {len(cases)} {what} {cases[:5]}')
+    print(f'{"FAILED" if watch.unsafe else "ok    "} {watch.unsafe} unsafe commands of '
+          f'{watch.commands}; {len(watch.trips)} trips; longest time without a command '
+          f'{1e3 * watch.longest[0]:.1f} ms beyond the bare timer ({1e3 * watch.longest[1]:.1f} '
+          'ms late there)')
+    return flat and not ours and not watch.late and not watch.unsafe
+
+
+def main(argv=None) -> int:
+    """Soak; return 1 when memory grew or a tick was late."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('mode', choices=tuple(MODES))
+    parser.add_argument('--minutes', type=float, help='in place of 20 (flood) and 30 (learner)')
+    parser.add_argument('--output', type=Path, default=Path('build/soak'),
+                        help='folder for the CSV and the plot')
+    arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    rate, minutes = MODES[arguments.mode]
+    seconds = 60 * (arguments.minutes or minutes)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        environment(Path(temporary))
+        stage = Stage(Path(temporary) / 'soak', rate, simulated=False)
+        try:
+            learns = arguments.mode == 'learner'
+            stage.start_node({'learner': 'finetune_node', 'evaluate_every': 0} if learns else {})
+            learner = stage.start_learner() if learns else None
+            stage.drive()
+            if not learns:
+                start_flood(stage)
+            watch = Watch(stage, learner, flood=not learns)
+            drive_for(watch, stage, seconds, arguments.output / f'{arguments.mode}.csv')
+        except Refused as refusal:
+            raise SystemExit(f'{refusal}\n{stage.node.words()}')
+        finally:
+            stage.close()
+    plot(watch, arguments.output / f'{arguments.mode}.png')
+    return 0 if verdict(watch, seconds) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
