@@ -27,6 +27,7 @@ SECONDS = 0.2          # [s] within which every stop comes
 _PERIODS = 2           # and within so many periods
 _STOP_COMES = 4.0      # [s] after which no stop will come
 _WORDS_COME = 3.0      # [s]; /diagnostics come once a second
+_BEFORE = 0.02         # [s] the moment of a cause may be an estimate from above
 _LATE = ' late'        # the words of a trip for a late tick
 _SLACK = 0.01          # [s] of a repeated stop or a command, between two processes
 
@@ -96,10 +97,10 @@ class Run:
                 if ended else ''
             return self.check(False, f'no stop came{last}')
         stop = found[0]
-        if stop.mono < self.acted_at:
-            raise Disturbed('a stop came before the cause')
         self.stopped_at = stop.mono
         cause = cause(stop, self.stage.commands(begin)) if callable(cause) else cause
+        if stop.mono < max(self.acted_at, cause - _BEFORE):
+            raise Disturbed('a stop came before the cause')
         self.late = self.stage.lateness(cause, max(stop.mono, cause))
         self.reaction = stop.mono - cause - self.late
         bound = self.bound(seconds_only)

@@ -135,7 +135,7 @@ FAULTS = (
     Fault('stalls', 'the control thread stalls 0.5 s', STOPS, _DUE, trips(
         _flag('stall', 0.5), _wait_until_over, 'late', refused=False)),
     Fault('gil_held', 'a task function holds the interpreter lock 3 s', STOPS, _DUE, trips(
-        _flag('hold', 3.0), _wait_until_over, 'late|sentry|command', refused=False)),
+        _flag('hold', 3.0), _wait_until_over, 'late|no word', refused=False)),
     Fault('busy', 'four busy processes, then e_stop', STOPS, 'true is published', _busy_play),
     Fault('stdout_stuck', 'nobody reads the log', DRIVES_ON, '', goes_on(
         _stick, _unstick, seconds=1.5, then_e_stop=True), _STUCK),
