@@ -313,6 +313,7 @@ class PolicyNode(GuardedLifecycleNode):
         learning, learning_values = self._learning.describe() if self._learning else ([], {})
         waiting = self._loop.waiting_for if state != TRIPPED else ()
         reasons = [self._runner.gate.trip_reason, ', '.join(waiting), *self._stops.remarks(),
+                   self._episode_log.trouble,
                    self._runner.operated and 'operator in control', *learning]
         reason = '; '.join(dict.fromkeys(text for text in reasons if text))
         level = DiagnosticStatus.WARN if reason else DiagnosticStatus.OK

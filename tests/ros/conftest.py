@@ -30,9 +30,9 @@ os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
 
 @pytest.fixture(autouse=True)
-def _trips_of_this_test(tmp_path, monkeypatch):
+def _trips_of_this_test(tmp_path_factory, monkeypatch):
     """Keep a test's trips from the next test, and from the robots of whoever runs them."""
-    monkeypatch.setenv('ROS_HOME', str(tmp_path / 'ros_home'))
+    monkeypatch.setenv('ROS_HOME', str(tmp_path_factory.mktemp('ros_home')))
 
 
 class Graph:

@@ -20,7 +20,7 @@ import threading
 
 import pytest
 
-from iql_ros.nodes.control import trip_memory
+from iql_ros.nodes.sentry import trip_memory
 from iql_ros.nodes.sentry.trip_memory import TripMemory
 
 

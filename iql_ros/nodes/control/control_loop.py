@@ -230,20 +230,22 @@ class LockstepLoop(ControlLoop):
         self._timeout = timeout
 
     def _run(self) -> None:
-        expected_ns = None  # any complete step will do to join
+        expected_ns, owed = None, False  # any complete step will do to join; a reset is owed
         while not self.stopping.is_set() and not self.all_done():
-            step = self._wait_step(expected_ns)
-            if step is None:
-                continue
-            expected_ns = None
-            if self.state == WAITING and not self._wait_until_ready():
-                continue
-            if self.state == WAITING:
+            if not owed:
+                step = self._wait_step(expected_ns)
+                if step is None:
+                    continue
+                expected_ns = None
+            if self.state == WAITING and self._wait_until_ready():
                 self._bridge.next_step()
                 expected_ns = self._host.call_reset(self.stopping)
-                if expected_ns is not None and not self._tripped():
+                owed = expected_ns is None
+                if not owed and not self._tripped():
                     self._begin(expected_ns)
-            else:
+            elif owed:
+                self.stopping.wait(_LOOK)
+            elif self.state != WAITING:
                 self._answer(*step)
 
     def _wait_step(self, stamp_ns: int | None):
@@ -258,7 +260,7 @@ class LockstepLoop(ControlLoop):
 
     def _wait_until_ready(self) -> bool:
         """Wait for what the host waits for; say whether an episode may begin."""
-        while not self.stopping.is_set():
+        while self.state == WAITING and not self.stopping.is_set():
             self.waiting_for = self._host.not_ready()
             if not self.waiting_for:
                 return True
