@@ -112,7 +112,8 @@ class PolicyNode(GuardedLifecycleNode):
         self._control_thread = ThreadPoolExecutor(1, thread_name_prefix='control')
         self._bridge = self._loop = self._running_loop = self._learning = None
         self.hung = False   # the control thread does not come back: see process.run
-        self._stops = Stops(self, self.settings(), self._trip)
+        self._stops = Stops(self, self.get_parameter('e_stops').value,
+                            self.get_parameter('e_stop_timeout').value, self._trip)
 
     def leave(self) -> None:
         """End in order: the stop is sent last; what a learner lacks goes out with it."""

@@ -96,7 +96,7 @@ def test_a_silent_button_trips_where_silence_counts(graph, tmp_path, wait_for):
     publisher = box.create_publisher(Bool, 'box', 10)
     timer = box.create_timer(0.05, lambda: publisher.publish(Bool()))
     robot, node = driving(graph, tmp_path, wait_for, overrides=[
-        Parameter('e_stops', value=['box']), Parameter('e_stop_timeout', value=0.5)])
+        Parameter('e_stops', value=['box']), Parameter('e_stop_timeout', value=2.0)])
     timer.cancel()
     wait_for(lambda: state_of(node) == 'TRIPPED', what='the trip')
     assert "e_stop '/box' has been silent for" in node._runner.gate.trip_reason

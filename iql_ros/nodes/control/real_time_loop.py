@@ -20,7 +20,7 @@ import time
 from iql_ros.nodes.control.clock_watch import ClockWatch
 from iql_ros.nodes.control.control_loop import ControlLoop, RUNNING, TRIPPED, WAITING
 from iql_ros.nodes.hosting.real_time import (
-    ask_for_real_time, CONTROL, give_back_real_time)
+    ask_for_real_time, CONTROL, give_back_real_time, set_garbage_aside)
 
 _POLL = 0.001           # [s] how often simulated time is looked at near a tick
 _LONGEST_WAIT = 0.1     # [s] how late a request to stop may be seen
@@ -58,6 +58,7 @@ class RealTimeLoop(ControlLoop):
 
     def enter(self) -> None:
         """Be ready to run, also after an earlier `leave`: no tick is late yet."""
+        set_garbage_aside()
         super().enter()
         self._next_ns, self._seen_ns, self._rest_until = None, 0, 0.0
         self._clock = self._new_clock_watch()

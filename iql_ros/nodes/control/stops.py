@@ -27,9 +27,9 @@ _NAMED_FOR = 5.0    # [s] /diagnostics speaks of a message that was not taken
 class Stops:
     """Keeps buttons and trips over a node's transitions; not a Node."""
 
-    def __init__(self, node, settings, on_press):
+    def __init__(self, node, e_stops, timeout: float, on_press):
         """
-        Listen to the buttons; `on_press(reason)` is called when one is pressed.
+        Listen to the buttons: topics and timeout [s] as of EStops, with `on_press(reason)`.
 
         Raises:
             InputError: for a name that is no topic's.
@@ -37,11 +37,10 @@ class Stops:
         """
         self._node = node
         try:
-            self.e_stops = EStops(node, [topic for topic in settings.e_stops if topic],
-                                  settings.e_stop_timeout, on_press)
+            self.e_stops = EStops(node, list(filter(None, e_stops)), timeout, on_press)
         except (ValueError, RuntimeError) as error:  # rclpy's, of a name
             raise InputError(f"parameter 'e_stops': {' '.join(str(error).split())}") from None
-        self._timeout = settings.e_stop_timeout
+        self._timeout = timeout
         self._memory: TripMemory | None = None
         self._kept = ''
         self._fault, self._fault_at = '', 0.0

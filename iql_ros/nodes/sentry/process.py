@@ -27,7 +27,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from iql_ros.nodes.hosting.executor import MessageExecutor
-from iql_ros.nodes.hosting.real_time import ask_for_real_time, SENTRY
+from iql_ros.nodes.hosting.real_time import (
+    ask_for_real_time, SENTRY, set_garbage_aside)
 from iql_ros.nodes.sentry.channel import Channel, Kind, Message
 from iql_ros.nodes.sentry.e_stops import EStops
 from iql_ros.nodes.sentry.publishers import CommandPublishers
@@ -85,6 +86,7 @@ class SentryProcess:
     def run(self) -> None:
         """Serve until policy_node is gone."""
         threading.Thread(target=self._spin, daemon=True).start()
+        set_garbage_aside()
         ask_for_real_time(SENTRY)
         self._channel.send(Message(Kind.READY))
         try:
