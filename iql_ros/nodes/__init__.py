@@ -34,7 +34,11 @@ def _run(name: str) -> int:
         print(f"{name}: error: module '{error.name}' is not installed; source ROS 2 Jazzy's "
               "setup.bash, or pip install 'iql_ros[wheels]'", file=sys.stderr)
         return 2
-    return module.main()
+    try:
+        return module.main()
+    finally:  # Python's own end takes a while, and takes its handlers away first
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def run_finetune_node() -> int:

@@ -45,3 +45,24 @@ def test_a_node_without_ros_says_what_is_missing(tmp_path, node):
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"{node}: error: module 'rclpy' is not installed; source ROS")
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_signal_that_comes_while_python_ends_does_not_change_the_exit_code():
+    program = """
+import signal, sys, types
+import iql_ros.nodes
+
+class Late:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+    def __del__(self, do=signal.raise_signal):  # after Python has taken its handlers away
+        for number in self.numbers:
+            do(number)
+
+sys.modules['iql_ros.nodes.late'] = types.SimpleNamespace(main=lambda: 7)
+late = Late()
+sys.exit(iql_ros.nodes._run('late'))
+"""
+    ended = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True,
+                           timeout=60)
+    assert (ended.returncode, ended.stderr) == (7, '')
