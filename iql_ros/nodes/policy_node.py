@@ -117,6 +117,7 @@ class PolicyNode(GuardedLifecycleNode):
 
     def leave(self) -> None:
         """End in order: the stop is sent last; what a learner lacks goes out with it."""
+        super().leave()
         self._deactivate()
         if self._learning:
             self._learning.flush(_LAST_WORDS)
