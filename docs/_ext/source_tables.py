@@ -123,6 +123,8 @@ def plain_words(value) -> str:
     """Return a value as one writes it in YAML."""
     if value is None or isinstance(value, bool):
         return {None: 'null', True: 'true', False: 'false'}[value]
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(plain_words, value))}]"
     return "''" if value == '' else str(value)
 
 

@@ -195,8 +195,11 @@ def test_every_environment_variable_is_in_the_reference():
 
 def test_every_key_of_a_checkpoints_header_is_in_the_reference(tmp_path):
     agent = IQLAgent(2, 1, IQLConfig(hidden_dims=(2,)), seed=0)
-    facts = {'training': {}, 'dataset': {}, 'robot_config': None, 'reward_transform': None}
-    save_checkpoint(tmp_path / 'a', agent, **facts, online={'position': 0})
+    facts = {'training': {}, 'robot_config': None,
+             'reward_transform': {'kind': 'none', 'scale': 1.0, 'shift': 0.0},
+             'dataset': {'name': 'a', 'fingerprint': '', 'action_low': [-1.0],
+                         'action_high': [1.0], 'observation_keys': [], 'environment': None}}
+    save_checkpoint(tmp_path / 'a', agent, **facts, online={'position': 0, 'first_step': 0})
     listed = rows('files-and-messages.md', "A checkpoint's header")
     assert set(listed) == {*read_header(tmp_path / 'a'), 'weights'}
     assert set(make_header(agent, **facts)) < set(listed)
