@@ -36,7 +36,7 @@ class GateSettings:
     """What the safety gate enforces on one action stream (see safety.py)."""
 
     # [s] after which the robot stops by itself when no command comes: what it does when this
-    # machine dies; checked to be long enough; allowed: at least two control periods, or none
+    # machine dies; set there, told here; allowed: at least two control periods, or none
     downstream_timeout: float | str
     limit: Limit | None = None     # absolute limits; null: low and high of the stream
     # [unit/s] how fast a command may change, per value; allowed: > 0, or none
@@ -44,8 +44,9 @@ class GateSettings:
     # what is sent when the gate trips and when an episode ends; allowed: zero, or values, inside
     # the limits
     stop: tuple[float, ...] | str = 'zero'
-    # [s] how long the stop is repeated after an episode's end and on leaving; default: twice
-    # downstream_timeout, at most 60; 1 where that is none; allowed: 0 to 60
+    # [s] how long the stop is repeated after an episode's end, and when policy_node is killed;
+    # of several actions the longest; default: twice downstream_timeout, at most 60, or 1 where
+    # that is none; allowed: 0 to 60
     stop_repeat: float | None = None
 
     @property
