@@ -40,7 +40,8 @@ ARROWS = [  # number, points, what goes there, who stops the robot, both beside 
     (5, [(6.4, 5.1), (5.2, 3.4)], '', '', (0, 0), 'top'),
     (5, [(7.1, 5.1), (8.3, 3.4)], 'the state of a button', 'both, where e_stop_timeout says so',
      (9.95, 4.55), 'top'),
-    (6, [(4.2, 5.1), (4.2, 3.4)], 'commands', 'nobody: the\npolicy drives on', (3.15, 4.55), 'top'),
+    (6, [(4.2, 5.1), (4.2, 3.4)], 'commands', 'nobody: the\npolicy drives on', (3.15, 4.55),
+     'top'),
     (7, [(1.7, 2.85), (3.6, 2.85)], 'weights', 'nobody: the\npolicy drives on', (2.65, 2.6),
      'top'),
     (8, [(13.25, 5.1), (13.25, 3.4)], 'power', '', (13.9, 4.4), 'top')]
