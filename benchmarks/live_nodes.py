@@ -216,11 +216,12 @@ class LiveNodes:
             if process.poll() is not None:
                 found.append(f'{name}: ended with {process.returncode}')
             else:
-                more = max(more, self.memory(name) - self._base[name])
+                grown = self.memory(name) - self._base[name]
+                more = max(more, grown)
+                if grown > _MEMORY:
+                    found.append(f'{name}: {grown / 1e6:.0f} MB more')
             if 'Traceback' in (text := path.read_text(errors='replace')):
                 found.append(f'{name}: {text[text.index("Traceback"):][:3000]}')
-        if more > _MEMORY:
-            found.append(f'{more / 1e6:.0f} MB more')
         if self.robot.wrong_commands:
             found.append(f'{self.robot.wrong_commands} commands outside limits')
             self.robot.wrong_commands = 0

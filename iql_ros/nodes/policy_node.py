@@ -58,7 +58,7 @@ PARAMETERS = (
     Parameter('results', '', 'CSV file for a row an episode'),
     Parameter('e_stops', ['~/e_stop'], 'topics of the emergency stops (Bool): all must be false',
               fixed=AT_START),
-    Parameter('e_stop_timeout', 0.0, 'after which a silent e_stop trips [s]; 0: never',
+    Parameter('e_stop_timeout', 0.0, 'after which a silent e_stop trips, 0: never [s]',
               range=(0.0, 3600.0), fixed=AT_START),
     Parameter('allow_other_commanders', False, 'drive while others publish the command topics'),
     Parameter('learner', '', 'name of the finetune_node that learns from this; empty: none'),

@@ -116,4 +116,4 @@ def _try(call, where: str, name: str, observation, action) -> None:
         raise
     if not math.isfinite(value):
         raise InputError(f"{where}: '{name}' gave {value} for an observation and action of "
-                         f'{_TRIED_ON}; expected a finite number')
+                         '0.5; expected a finite number')

@@ -144,7 +144,7 @@ def _check_header(header, path) -> None:
                          f'reads up to {FORMAT_VERSION}')
     _check_kinds(header, _KINDS, f'{path}: its header')
     for name, kinds in _PARTS.items():
-        if header.get(name):
+        if header.get(name) is not None:
             _check_kinds(header[name], kinds, f'{path}: its header: {name}')
     dims = {name: header[f'{name}_dim'] for name in ('observation', 'action')}
     for name, dim in dims.items():

@@ -57,6 +57,7 @@ def nested(levels):
     ({'format_version': 10**400}, 'format version is 1000'),
     ({'format_version': None}, 'format version is None'),
     ({'dataset': None}, "'dataset' is None; expected a mapping"),
+    ({'dataset': {}}, "dataset lacks 'name'"), ({'reward_transform': {}}, "lacks 'kind'"),
     ({'dataset': {'name': 'a'}}, "dataset lacks 'fingerprint'"),
     ({'dataset': {**FACTS['dataset'], 'action_low': [float('nan')]}}, "'action_low' is .nan.;"),
     ({'dataset': {**FACTS['dataset'], 'observation_keys': [1]}}, 'expected names'),

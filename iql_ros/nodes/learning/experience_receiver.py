@@ -28,7 +28,7 @@ from iql_ros.online.learner import OnlineLearner
 
 _EXPERIENCE_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _QUEUED = 1000       # messages that may wait; what comes beyond is sent again
-_MOST_WAITING = 8 << 20  # numbers of them
+_MOST_WAITING = 2 << 20  # numbers of them, 16 MB
 _SAID_EVERY = 1.0    # [s] of why something is refused, at most
 _HEARTBEAT = 1.0     # [s] between acknowledgements at least
 _ACKNOWLEDGE = 0.1   # [s] between acknowledgements while updates are owed
@@ -70,6 +70,10 @@ class ExperienceReceiver:
                                in learner.inbox.sessions().items() if robot in self._publishers})
 
     def _on_experience(self, robot: str, message: Float64MultiArray) -> None:
+        if len(message.data) > _MOST_WAITING:
+            self._refuse(robot, f"experience of robot '{robot}': got {len(message.data)} values; "
+                         f'allowed: {_MOST_WAITING}')
+            return
         with self._lock:
             if len(message.data) > self._room:
                 return  # it is not acknowledged, so it comes again

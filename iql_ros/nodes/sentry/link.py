@@ -28,6 +28,7 @@ from iql_ros.robot.robot_interface import RobotInterface
 
 _STARTING = 20.0    # [s] a slow machine may take to import rclpy
 _ANSWERING = 2.0    # [s] to make or close its publishers
+_CLEARING = 0.2     # [s] to forget a trip; meanwhile the loop repeats no stop
 
 
 class SentryLink:
@@ -108,6 +109,7 @@ class SentryLink:
             InputError: when it does not answer.
 
         """
+        self._ready.clear()
         self.send(Message(Kind.OPEN, time.monotonic_ns(), stamp_ns, text=tripped))
         if not self._wait(_ANSWERING):
             raise InputError(f'the sentry did not open: {self.fault() or "no answer"}')
@@ -119,8 +121,9 @@ class SentryLink:
 
     def clear(self) -> str:
         """Let it forget its trip; return why it does not, empty: it does."""
+        self._ready.clear()
         self.send(Message(Kind.CLEAR))
-        return self._refusal if self._wait(_ANSWERING) else self.fault() or 'no answer'
+        return self._refusal if self._wait(_CLEARING) else self.fault() or 'no answer'
 
     def fault(self) -> str:
         """Return why the sentry cannot be relied on; empty: it can. While open."""
@@ -134,6 +137,7 @@ class SentryLink:
     def close(self, stamp_ns: int) -> None:
         """Let it send the last stop and be silent; returns when it is, or after a while."""
         self._open = False
+        self._ready.clear()
         if self.send(Message(Kind.CLOSE, stamp_ns=stamp_ns)):
             self._wait(_ANSWERING)
 
