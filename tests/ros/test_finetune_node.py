@@ -99,6 +99,9 @@ def newer(labels, vector):
     ('', '', newer, "schema is '3'; this learner has '2'"),
     ('', '', nan, 'observation[3] is NaN or infinite'),
     ('', '', lambda labels, vector: (labels, vector[:-1]), 'expected '),
+    ('', '', lambda labels, vector: (labels * 100, vector), 'got 1500 dimensions; expected 15'),
+    ('', '', lambda labels, vector: (labels, [*vector[:-2], 2**53, 0]), 'sec is 9.0072e+15; allo'),
+    ('', '', lambda labels, vector: (labels, (2**21 + 1) * [0.0]), 'got 2097153 values; allow'),
     ('', '', lambda labels, vector: ([], vector[:0]), 'schema is None'),
 ])
 def test_unfit_experience_is_refused_by_name_counted_and_the_next_is_taken(
