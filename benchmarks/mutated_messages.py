@@ -144,7 +144,7 @@ class Sender:
             self._nodes.activate()
         elif kind == 'set':
             self._nodes.call(SetParameters, f'{node}/set_parameters', SetParameters.Request(
-                parameters=[self._parameter(name, rng) for name in names]))
+                parameters=[self._parameter(name, rng, 10**6 // count) for name in names]))
         else:
             service = {'get': GetParameters, 'describe': DescribeParameters,
                        'list': ListParameters}[kind]
@@ -154,13 +154,14 @@ class Sender:
         return f'{node} {kind}'
 
     @staticmethod
-    def _parameter(name: str, rng) -> Parameter:
+    def _parameter(name: str, rng, longest: int) -> Parameter:
         found = Parameter(name=name)
         value = found.value
         value.type = rng.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 99, 255))
         value.string_value = rng.choice(TEXTS).replace('\x00', '')
         value.double_value = float(rng.choice((0.0, -1.0, 1e308, float('nan'), float('inf'))))
         value.integer_value = rng.choice((0, -1, 2**63 - 1, -2**63))
+        value.string_value = value.string_value[:longest]
         value.string_array_value = [value.string_value] * rng.choice((0, 3))
         return found
 
