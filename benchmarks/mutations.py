@@ -30,58 +30,11 @@ new nodes, one by one.
 """
 
 import argparse
-import collections
-import json
 from pathlib import Path
 import sys
 import tempfile
 
-SECONDS, MEMORY = 2.0, 100e6
-FINE = ('loaded', 'refused', 'answered', 'not made')
-
-
-class Kept:
-    """Results by (kind, number), in a file that is gone on with."""
-
-    def __init__(self, path: str | None, seed: int):
-        """Read what is there of this seed."""
-        self._path, self._seed, self.results = path, seed, {}
-        if path and Path(path).exists():
-            for line in Path(path).read_text().splitlines():
-                result = json.loads(line)
-                if result['seed'] == seed:
-                    self.results[result['kind'], result['number']] = result
-
-    def add(self, kind: str, number: int, **result) -> None:
-        """Keep one, and print it when it is a fault."""
-        result = {'kind': kind, 'number': number, 'seed': self._seed, **result}
-        self.results[kind, number] = result
-        if self._path:
-            with open(self._path, 'a') as file:
-                file.write(json.dumps(result) + '\n')
-        if result['ended'] not in FINE:
-            print(f'FAULT {kind} {number} ({result["done"]}): {result["ended"]}\n'
-                  f'{result["text"][-3000:]}', flush=True)
-
-    def table(self) -> int:
-        """Print a row a kind; return how many faults there are."""
-        kinds = collections.defaultdict(list)
-        for (kind, _), result in sorted(self.results.items()):
-            kinds[kind].append(result)
-        faults = []
-        print(f'\nseed {self._seed}\n{"":<14}{"cases":>7}{"loaded":>8}{"refused":>9}'
-              f'{"answered":>10}{"faults":>8}{"most s":>8}{"most MB":>9}')
-        for kind, results in kinds.items():
-            ends = collections.Counter(result['ended'] for result in results)
-            wrong = [result['number'] for result in results
-                     if result['ended'] not in FINE]
-            faults += wrong
-            print(f'{kind:<14}{len(results) - ends["not made"]:>7}{ends["loaded"]:>8}'
-                  f'{ends["refused"]:>9}{ends["answered"]:>10}{len(wrong):>8}'
-                  f'{max(result["seconds"] for result in results):>8.2f}'
-                  f'{max(result["memory"] for result in results) / 1e6:>9.0f}'
-                  + (f'  faults: {wrong[:20]}' if wrong else ''))
-        return len(faults)
+from mutation_campaign.results import Kept
 
 
 def main() -> int:
@@ -97,10 +50,10 @@ def main() -> int:
     kept = Kept(given.keep, given.seed)
     with tempfile.TemporaryDirectory() as folder:
         if given.part == 'files':
-            from mutated_files import run
+            from mutation_campaign.files import run
             run(Path(folder), given, kept)
         else:
-            from mutated_messages import run
+            from mutation_campaign.messages import run
             run(Path(folder), given, kept)
     return int(kept.table() > 0)
 

@@ -24,6 +24,8 @@ from iql_ros.nodes.sentry.publishers import CommandPublishers
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.safety import Gate
 
+_FLUSH = 0.2    # [s] for the last stop to arrive: a publisher that is gone sends it no more
+
 
 class DirectCommands:
     """
@@ -74,6 +76,7 @@ class DirectCommands:
     def close(self, stamp_ns: int) -> None:
         """Be silent; the stop has been sent."""
         if self._publishers is not None:
+            self._publishers.flush(_FLUSH)
             self._publishers.destroy()
             self._publishers = None
 

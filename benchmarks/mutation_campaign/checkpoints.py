@@ -18,7 +18,7 @@ import hashlib
 import json
 import struct
 
-from mutate import change_bytes, change_json, change_tree, change_yaml, odd
+from mutation_campaign.mutate import change_bytes, change_json, change_tree, change_yaml, odd
 import numpy as np
 from safetensors.torch import load, save
 import torch

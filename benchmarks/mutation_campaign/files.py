@@ -29,10 +29,10 @@ import traceback
 
 import h5py
 import minari  # noqa: F401 (once, not in every worker)
-from mutate import change_yaml
-from mutate_checkpoints import change_checkpoint
-from mutate_datasets import change_hdf5, change_minari
-from mutations import MEMORY, SECONDS
+from mutation_campaign.checkpoints import change_checkpoint
+from mutation_campaign.datasets import change_hdf5, change_minari
+from mutation_campaign.mutate import change_yaml
+from mutation_campaign.results import MEMORY, SECONDS
 import numpy as np
 import torch
 

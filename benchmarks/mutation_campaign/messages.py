@@ -19,9 +19,9 @@ from pathlib import Path
 import random
 
 from lifecycle_msgs.srv import ChangeState
-from live_nodes import LATCHED, LiveNodes
-from mutate import change_bytes, NUMBERS, TEXTS
-from mutate_checkpoints import change_checkpoint, join, parts
+from mutation_campaign.checkpoints import change_checkpoint, join, parts
+from mutation_campaign.live_nodes import LATCHED, LiveNodes
+from mutation_campaign.mutate import change_bytes, NUMBERS, TEXTS
 import numpy as np
 from rcl_interfaces.msg import Parameter
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters

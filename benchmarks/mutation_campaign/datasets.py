@@ -19,7 +19,7 @@ from pathlib import Path
 import shutil
 
 import h5py
-from mutate import change_bytes, change_json, change_yaml, odd
+from mutation_campaign.mutate import change_bytes, change_json, change_yaml, odd
 import numpy as np
 
 _TYPES = ('f2', 'f4', 'f8', 'i1', 'u8', '?', 'S5', 'c8', 'i4')
