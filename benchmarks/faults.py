@@ -21,6 +21,7 @@ processes over real DDS. Every run is a line in the results; a rerun does what i
 
 import argparse
 import fnmatch
+import os
 from pathlib import Path
 import random
 import signal
@@ -74,6 +75,7 @@ def play(stage: Stage, fault, seed: str) -> dict:
         stage.end_node()
     return {'reaction': run.reaction, 'late': run.late, 'words': run.words[:300],
             'problems': run.problems, 'notes': run.notes, 'safety': safety, 'attempts': attempt,
+            'load': round(os.getloadavg()[0], 1),
             'seconds': round(time.monotonic() - began, 2)}
 
 

@@ -62,6 +62,7 @@ FAULTS = (
     _weights('cut', 'cut or empty', 'cut', 'empty'),
     _weights('poisoned', 'NaN, 1e30, bool, of 400 digits', 'nan', 'large', 'bool', 'digits'),
     _weights('foreign', "another robot's, or without a robot", 'foreign', 'number'),
-    _weights('huge', '20 MB of noise, a 17 MB header, an alias bomb', 'noise', 'long_header',
-             'bomb'),
+    _weights('noise', '20 MB of zeros', 'noise'),
+    _weights('header', 'a header of 17 MB', 'long_header'),
+    _weights('bomb', "an alias bomb in a robot's YAML", 'bomb'),
 )

@@ -60,6 +60,19 @@ class Person(Node):
 
     # Services ------------------------------------------------------------------------------
 
+    def prepare(self, timeout: float) -> None:
+        """Find the services whose answers are timed."""
+        for name in ('clear_trip', 'end_episode'):
+            client = self._client(Trigger, f'{NODE}/{name}')
+            client.wait_for_service(timeout)
+        self._client(ChangeState, f'{NODE}/change_state').wait_for_service(timeout)
+        time.sleep(0.2)  # for the other half of every match
+
+    def _client(self, kind, name: str):
+        if name not in self._callers:
+            self._callers[name] = self.create_client(kind, name)
+        return self._callers[name]
+
     def ask(self, kind, name: str, request, timeout: float = 5.0):
         """
         Return a service's answer.
@@ -68,9 +81,7 @@ class Person(Node):
             Refused: when there is none in time [s].
 
         """
-        client = self._callers.get(name)
-        if client is None:
-            client = self._callers[name] = self.create_client(kind, name)
+        client = self._client(kind, name)
         if not client.wait_for_service(timeout):
             raise Refused(f'no service {name}')
         done, self.asked_at = threading.Event(), time.monotonic()
@@ -100,11 +111,8 @@ class Person(Node):
 
     def set_parameter(self, name: str, value, kind: int | None = None) -> None:
         """Ask for a parameter, of a type that may not exist, and do not wait for the answer."""
-        client = self._callers.get('set_parameters')
-        if client is None:
-            client = self.create_client(SetParameters, f'{NODE}/set_parameters')
-            self._callers['set_parameters'] = client
-            client.wait_for_service(5.0)
+        client = self._client(SetParameters, f'{NODE}/set_parameters')
+        client.wait_for_service(5.0)
         message = Parameter(name, value=value).to_parameter_msg()
         message.value.type = message.value.type if kind is None else kind
         client.call_async(SetParameters.Request(parameters=[message]))

@@ -32,6 +32,7 @@ STREAMS = ('robot_pose', 'joint_states')
 _SWING = 0.8           # [s] until the pose's y changes its sign, so that the commands change
 _MANY = 100_000
 _DRIFT = 0.97          # of the period: never in step with the ticks of the policy
+_AMONG = 50            # messages of a burst
 _SERVE = 0.05          # [s] how soon the reset service comes and goes
 _CLOCK_FACTOR = 2      # a simulated clock moves so many times as often as a sample comes
 
@@ -94,8 +95,10 @@ class Robot(Node):
         last_mono, last_stamp = self._last[stream]
         if order['do'] == 'burst':
             now = time.monotonic()
-            for _ in range(count):
+            for number in range(count):
                 self._publish(stream)
+                if number % _AMONG == 0:  # the other stream goes on
+                    self.publish()
             return {'mono': now, 'took': time.monotonic() - now}
         self._do[stream] = order if order['do'] else None
         now = time.monotonic()

@@ -17,6 +17,7 @@
 import itertools
 import os
 from pathlib import Path
+import socket
 import struct
 import time
 
@@ -33,6 +34,8 @@ STREAMS = ('robot_pose', 'joint_states')
 _PATIENCE = 40.0       # [s] for a node to drive
 _DRIVING = 5           # commands in a row that are not the stop
 _LOOK = 0.02           # [s]
+_DOMAINS = range(215, 232)   # which nothing else here uses
+_held = []
 _RAISE, _STALL, _HOLD = 1, 2, 3
 FLAGS = {'raise': _RAISE, 'stall': _STALL, 'hold': _HOLD}
 
@@ -45,8 +48,21 @@ def environment(folder: Path) -> None:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['ROS_HOME'] = str(folder / 'ros_home')
     os.environ['IQL_RUNS'] = str(folder / 'runs')
-    os.environ.setdefault('ROS_DOMAIN_ID', str(215 + os.getpid() % 17))
+    os.environ.setdefault('ROS_DOMAIN_ID', str(_free_domain()))
     os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+def _free_domain() -> int:
+    """Return a ROS domain that no other campaign here has while this process lives."""
+    for domain in _DOMAINS:
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f'\0fault_campaign_domain_{domain}')
+        except OSError:
+            continue
+        _held.append(holder)
+        return domain
+    raise SystemExit(f'{len(_DOMAINS)} campaigns run on this machine already')
 
 
 class Stage:
@@ -71,7 +87,8 @@ class Stage:
 
     def start_node(self, variant: dict | None = None) -> None:
         """Start a policy node, with parameters besides the usual; None: those of the last."""
-        self.end_node()
+        if self.node is not None:
+            self.end_node()
         self.forget_trips()
         self.variant = self.variant if variant is None else variant
         self._start()
@@ -93,6 +110,7 @@ class Stage:
             'checkpoint': str(self.folder / 'policy.safetensors'), 'device': 'cpu',
             'robot_config': str(self.folder / 'robot.yaml'), 'use_sim_time': self.simulated,
             **parameters}
+        self._fresh = True     # whose services nobody has found yet
         self.node = NodeProcess('policy_node', self.folder, parameters,
                                 self.folder / 'policy_node.log', arguments, pipe)
 
@@ -160,6 +178,9 @@ class Stage:
 
         """
         deadline, cleared, waits_since = time.monotonic() + timeout, 0, time.monotonic()
+        if self._fresh:
+            self.person.prepare(timeout)
+            self._fresh = False
         while not self.is_driving():
             if self.node.ended:
                 raise Refused(f'the policy node ended ({self.node.process.returncode})')
