@@ -30,6 +30,7 @@ class Command(NamedTuple):
     mono: float      # when it came [s]
     stamp_ns: int    # its header's
     values: tuple    # in the order of the robot's YAML
+    sent_ns: int = 0  # when its writer sent it, on the system's clock
 
 
 class Allowed(NamedTuple):
@@ -61,7 +62,7 @@ def unsafe(commands, allowed: Allowed) -> dict[str, list[str]]:
     """Return every command that is not finite, outside limits, or came on too fast, by kind."""
     found = {'not finite': [], 'outside limits': [], 'too fast': []}
     before = None
-    for command in commands:
+    for index, command in enumerate(commands):
         said = f'{list(command.values)} at {command.mono:.3f}'
         if not all(map(math.isfinite, command.values)):
             found['not finite'].append(said)
@@ -70,7 +71,10 @@ def unsafe(commands, allowed: Allowed) -> dict[str, list[str]]:
                zip(allowed.low, command.values, allowed.high)):
             found['outside limits'].append(said)
         if before and not is_stop(command, allowed) and _too_fast(before, command, allowed):
-            found['too fast'].append(f'{said} after {list(before.values)}')
+            found['too fast'].append(f'{said} after ' + ', '.join(
+                f'{list(each.values)} {1e3 * (command.mono - each.mono):.1f} ms (sent '
+                f'{(command.sent_ns - each.sent_ns) * 1e-6:.1f} ms) earlier'
+                for each in commands[max(0, index - 3):index]))
         before = command
     return found
 

@@ -21,7 +21,8 @@ import sys
 import time
 
 from fault_campaign.fault import DRIVES_ON, Fault, goes_on, STOPS, trips
-from fault_campaign.person import wait_for
+from fault_campaign.flow import Disturbed
+from fault_campaign.person import Refused, wait_for
 
 _DUE = 'the next command was due'
 _STUCK = {'pipe': True, 'arguments': ['--log-level', 'debug']}
@@ -31,7 +32,10 @@ _RESULTS = {'results': 'results/episodes.csv'}
 def _flag(order, seconds=0.0):
     """Return a cause: the task function does something, and the next command fails to come."""
     def cause(run):
-        run.flagged = run.stage.flag(order, seconds), seconds
+        try:
+            run.flagged = run.stage.flag(order, seconds), seconds
+        except Refused as refusal:
+            raise Disturbed(str(refusal)) from None
         return run.due_after_last
     return cause
 

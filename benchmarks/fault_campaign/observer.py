@@ -44,11 +44,12 @@ class Observer(Node):
         self.create_subscription(TransitionEvent, 'policy_node/transition_event',
                                  self._on_transition, qos)
 
-    def _on_command(self, message) -> None:
+    def _on_command(self, message, info) -> None:
         now, stamp = time.monotonic(), message.header.stamp
         twist = message.twist
         self.records['commands'].append((now, stamp.sec * 10**9 + stamp.nanosec,
-                                         (twist.linear.x, twist.angular.z)))
+                                         (twist.linear.x, twist.angular.z),
+                                         info['source_timestamp']))
 
     def _on_event(self, message) -> None:
         self.records['events'].append((time.monotonic(), message.frame_id))

@@ -14,7 +14,6 @@
 
 """All processes of a run: robot, observer, bare timer, policy node, and the people here."""
 
-import itertools
 import os
 from pathlib import Path
 import socket
@@ -81,7 +80,7 @@ class Stage:
         for helper in (self.observer, self.robot):
             helper.receive()
         self.people, self.node, self._left, self.variant = People(), None, [], None
-        self.person, self._numbers = self.people.person, itertools.count()
+        self.person = self.people.person
 
     # The policy node -------------------------------------------------------------------------
 
@@ -237,7 +236,7 @@ class Stage:
         """Start a learner of this robot's experience; it ends with the policy node."""
         learner = NodeProcess('finetune_node', self.folder, {
             'checkpoint': str(self.folder / 'policy.safetensors'), 'device': 'cpu',
-            'robot_config': str(self.folder / 'robot.yaml'), 'run': f'run_{next(self._numbers)}',
+            'robot_config': str(self.folder / 'robot.yaml'), 'run': f'run_{time.time_ns()}',
             'dataset': str(self.folder / 'data.hdf5'), 'config': str(self.folder / 'learn.yaml')},
             self.folder / 'finetune_node.log')
         self._left.append(learner)
