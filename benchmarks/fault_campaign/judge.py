@@ -21,6 +21,8 @@ Nothing here is shared with what is judged; times are CLOCK_MONOTONIC [s].
 import math
 from typing import NamedTuple
 
+_SILENCE = 10     # periods
+_LOST = 2         # commands in a row that may be lost on their way
 _ROUNDING = 1e-6  # relative and absolute, of a float64 that passed a message
 
 
@@ -31,6 +33,7 @@ class Command(NamedTuple):
     stamp_ns: int    # its header's
     values: tuple    # in the order of the robot's YAML
     sent_ns: int = 0  # when its writer sent it, on the system's clock
+    number: int = 1   # of its writer's commands
 
 
 class Allowed(NamedTuple):
@@ -81,8 +84,11 @@ def unsafe(commands, allowed: Allowed) -> dict[str, list[str]]:
 
 def _too_fast(before: Command, command: Command, allowed: Allowed) -> bool:
     # The stamps of two ticks differ by a period; by more where a command was lost on its way.
+    # After a silence a new writer may have been heard late: then its commands are counted.
     elapsed = (command.stamp_ns - before.stamp_ns) * 1e-9
-    elapsed = min(max(elapsed, allowed.period), 3 * allowed.period)
+    silence = command.mono - before.mono > _SILENCE * allowed.period
+    most = command.number if silence else _LOST + 1
+    elapsed = min(max(elapsed, allowed.period), most * allowed.period)
     return any(abs(value - old) > rate * elapsed * (1 + _ROUNDING) + _ROUNDING
                for old, value, rate in zip(before.values, command.values, allowed.max_rate))
 

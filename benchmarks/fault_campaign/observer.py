@@ -49,7 +49,8 @@ class Observer(Node):
         twist = message.twist
         self.records['commands'].append((now, stamp.sec * 10**9 + stamp.nanosec,
                                          (twist.linear.x, twist.angular.z),
-                                         info['source_timestamp']))
+                                         info['source_timestamp'],
+                                         info['publication_sequence_number'] or 1))
 
     def _on_event(self, message) -> None:
         self.records['events'].append((time.monotonic(), message.frame_id))

@@ -51,8 +51,17 @@ def test_a_command_beyond_its_limit_is_found():
 
 def test_a_command_that_came_on_too_fast_is_found():
     assert unsafe((0.0, 0.1), (0.1, 0.21)) == {'too fast': 1}
-    assert unsafe((0.0, 0.0), (9.0, 0.3)) == {}       # at most three periods are counted
-    assert unsafe((0.0, -0.3), (9.0, 0.3)) == {'too fast': 1}
+
+
+def test_of_commands_that_were_lost_two_are_counted():
+    assert unsafe((0.0, 0.0), (0.9, 0.3)) == {}
+    assert unsafe((0.0, -0.1), (0.9, 0.3)) == {'too fast': 1}
+
+
+def test_after_a_silence_the_commands_of_a_new_writer_are_counted():
+    before, after = commands((0.0, 0.0), (9.0, 0.2))
+    assert not judge.unsafe([before, after._replace(number=2)], ALLOWED)['too fast']
+    assert judge.unsafe([before, after], ALLOWED)['too fast']
 
 
 def test_between_two_ticks_a_whole_period_is_allowed_and_no_more():
