@@ -50,6 +50,19 @@ def test_a_simulated_clock_may_be_fast_or_slow_but_not_go_back():
     assert looks(watch, (151, 60)) == ['the clock went back by 0.050 s']
 
 
+def test_a_simulated_clock_that_leaps_is_named_unless_it_was_set_before_an_episode():
+    watch = ClockWatch(True, PERIOD)
+    assert looks(watch, (0, 0), (20, 20), (40, 40), (5_040, 60), (5_060, 80)) == [
+        '', '', '', 'the clock jumped by +5.000 s', '']
+    watch.restart()
+    assert looks(watch, (9_000, 100), (9_020, 120)) == ['', '']
+
+
+def test_a_simulated_clock_that_is_fast_all_the_time_does_not_leap():
+    watch = ClockWatch(True, PERIOD)
+    assert looks(watch, (0, 0), (300, 20), (500, 40), (1_500, 60)) == [''] * 4
+
+
 def test_a_simulated_clock_that_stands_is_named_until_it_moves():
     watch = ClockWatch(True, PERIOD)
     assert looks(watch, (0, 0), (10, 10), (10, 110), (10, 111), (11, 130)) == [

@@ -19,7 +19,8 @@ import collections
 _STEP = 0.1        # [s] a step that is no step yet: of a clock that is read between two others
 _STANDING = 0.1    # [s] after which a simulated clock stands, but at least
 _INTERVALS = 2     # that many of its longest interval but one
-_KEPT = 10         # intervals
+_KEPT = 10         # intervals, and moves
+_LEAP = 5          # times the longest move of late: simulated time may be fast, not all at once
 
 
 class ClockWatch:
@@ -30,7 +31,11 @@ class ClockWatch:
         self._simulated, self._step_ns = simulated, max(round(_STEP * 1e9), period_ns)
         self._seen: tuple[int, int] | None = None
         self._moved_ns = 0
-        self._intervals = collections.deque(maxlen=_KEPT)
+        self._intervals, self._moves = (collections.deque(maxlen=_KEPT) for _ in range(2))
+
+    def restart(self) -> None:
+        """Forget when it was looked at last: it may have been set since."""
+        self._seen = None
 
     def look(self, now_ns: int, monotonic_ns: int) -> str:
         """Return what is wrong with the clock since the last look; empty: nothing."""
@@ -47,9 +52,13 @@ class ClockWatch:
         return f'the clock jumped by {step_ns * 1e-9:+.3f} s'
 
     def _simulated_fault(self, moved_ns: int, monotonic_ns: int) -> str:
+        leap_ns = max(self._step_ns, _LEAP * max(self._moves, default=moved_ns))
         if moved_ns:
             self._intervals.append(monotonic_ns - self._moved_ns)
+            self._moves.append(moved_ns)
             self._moved_ns = monotonic_ns
+        if moved_ns > leap_ns:
+            return f'the clock jumped by {moved_ns * 1e-9:+.3f} s'
         if moved_ns < 0:
             return f'the clock went back by {-moved_ns * 1e-9:.3f} s'
         return self.standing(monotonic_ns)
