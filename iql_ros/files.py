@@ -32,6 +32,7 @@ TEMPORARY = '.iql_tmp'  # what ends the names of files half written, and of no o
 _LISTED = 100             # of the names that exist, in an error
 _LONGEST_ERROR = 1500     # characters
 _LARGEST_FILE = 1 << 24   # characters of a text file of the user's
+_PIECE = 1 << 16          # characters that are read at once: who asks for more gets the memory
 _MOST_NODES = 5_000       # values of a YAML text, which may have come with a message or a file
 _LONGEST_TEXT = 1 << 18   # characters of it
 _MOST_OF_FILE = 200_000   # values of a YAML file of the user's
@@ -140,13 +141,21 @@ def read_text(path) -> str:
     """Read a UTF-8 text file of the user's."""
     try:
         with open(path, encoding='utf-8') as file:
-            text = file.read(_LARGEST_FILE + 1)
+            text = ''.join(_pieces(file))
     except (OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or 'not UTF-8 text'
         raise InputError(f'{path}: cannot be read: {reason}') from None
     if len(text) > _LARGEST_FILE:
         raise InputError(f'{path}: is larger than {_LARGEST_FILE} characters')
     return text
+
+
+def _pieces(file):
+    """Yield what a file holds, and no more than tells that it is too large."""
+    size = 0
+    while size <= _LARGEST_FILE and (piece := file.read(_PIECE)):
+        size += len(piece)
+        yield piece
 
 
 def read_yaml(path) -> dict:

@@ -41,6 +41,7 @@ from iql_ros.robot.robot_interface import parse_robot_interface
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _ENDS_DRIVING = {Kind.STOP, Kind.TRIP, Kind.CLOSE}
 _LOOK = 0.1            # [s] between looks at the buttons' silence
+_ENDING = 3            # [s]
 _LAST_STOPS = 3        # sent on leaving, for those who listen without reliability
 _BETWEEN = 0.02        # [s]
 
@@ -99,6 +100,8 @@ class SentryProcess:
                 self._look()
         except EOFError:
             self._outlast()
+        signal.alarm(_ENDING)       # nothing may keep it
+        self._node.destroy_node()   # else Fast DDS leaves shared memory behind
 
     def _receive(self) -> list[Message]:
         """Return all that waits: of a process that stood still, the last word counts."""
