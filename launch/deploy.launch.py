@@ -56,6 +56,7 @@ def start(context):
     full_name = (given['namespace'] + '/sim' * sim + '/policy_node').strip('/')
     policy = Node(
         package='iql_ros', executable='policy_node', name='policy_node', output='screen',
+        additional_env={'IQL_ROS_END_WITH_PARENT': '1'},  # launch may be killed
         namespace=full_name.rpartition('/')[0],
         ros_arguments=['--log-level', f"{full_name.replace('/', '.')}:={given['log_level']}"],
         remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')] if sim else [],

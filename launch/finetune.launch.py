@@ -58,6 +58,7 @@ def start(context):
     full_name = (given['namespace'] + '/sim' * sim + '/finetune_node').strip('/')
     learner = Node(
         package='iql_ros', executable='finetune_node', name='finetune_node', output='screen',
+        additional_env={'IQL_ROS_END_WITH_PARENT': '1'},  # launch may be killed
         namespace=full_name.rpartition('/')[0], parameters=[given['params_file'], parameters],
         ros_arguments=['--log-level', f"{full_name.replace('/', '.')}:={given['log_level']}"],
         remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')] if sim else [],

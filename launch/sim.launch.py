@@ -54,7 +54,9 @@ def start(context):
             ros_arguments=['--log-level', f"{full_name.replace('/', '.')}:={given['log_level']}"],
             parameters=[given['params_file'], parameters],
             remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')],
-            output='screen', on_exit=Shutdown(reason='sim_node ended')),
+            output='screen',
+            additional_env={'IQL_ROS_END_WITH_PARENT': '1'},  # launch may be killed
+            on_exit=Shutdown(reason='sim_node ended')),
     ]
 
 

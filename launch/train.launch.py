@@ -51,7 +51,9 @@ def start(context):
     node = Node(
         package='iql_ros', executable='train_node', name='train_node',
         ros_arguments=['--log-level', f'train_node:={level}'],
-        parameters=[parameters_file, parameters], output='screen', emulate_tty=True,
+        parameters=[parameters_file, parameters], output='screen',
+        additional_env={'IQL_ROS_END_WITH_PARENT': '1'},  # launch may be killed
+        emulate_tty=True,
         sigterm_timeout='120')  # [s] it may take to end an evaluation, save and write the report
     return [quiet, node] if sample else [node]
 

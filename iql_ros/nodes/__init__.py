@@ -20,11 +20,13 @@ import signal
 import sys
 
 from iql_ros.nodes.hosting import output
+from iql_ros.nodes.hosting.parent import end_with_parent
 
 
 def _run(name: str) -> int:
     # Importing takes seconds, and there is nothing to leave in order until process.run.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    end_with_parent()
     output.unblock()
     try:
         module = importlib.import_module(f'iql_ros.nodes.{name}')
