@@ -19,7 +19,7 @@ import time
 from fault_campaign import judge
 from fault_campaign.fault import Fault, STOPS, trips
 
-_STANDS = 0.1   # [s]
+_STANDS = 0.2   # [s]
 _HOUR = 3600.0
 _JUMP = 'the /clock message that jumps'
 _STOOD = f'last move of /clock + {_STANDS:g} s'

@@ -34,6 +34,7 @@ from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, stream_qos
 from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.message_classes import make_message, message_class
 from iql_ros.nodes.hosting.parameters import GuardedParameters, Parameter
+from iql_ros.nodes.hosting.real_time import set_garbage_aside
 from iql_ros.robot import message_fields
 from iql_ros.robot.robot_interface import load_robot_interface, RobotInterface
 from iql_ros.robot.task import Task
@@ -91,6 +92,7 @@ class SimNode(GuardedParameters, Node):
 
     def begin(self) -> None:
         """Publish the first step; a joiner needs one complete step before it calls reset."""
+        set_garbage_aside()  # in real time a clock that stands for a moment stops the robot
         self._make_entities()
         streams = [*self._interface.observation, *self._interface.action]
         self._recorder = recorder.start(

@@ -65,9 +65,9 @@ def test_a_simulated_clock_that_is_fast_all_the_time_does_not_leap():
 
 def test_a_simulated_clock_that_stands_is_named_until_it_moves():
     watch = ClockWatch(True, PERIOD)
-    assert looks(watch, (0, 0), (10, 10), (10, 110), (10, 111), (11, 130)) == [
-        '', '', '', '/clock has stood still for 0.101 s', '']
-    assert watch.standing(230 * MS) == '' and watch.standing(240 * MS) != ''
+    assert looks(watch, (0, 0), (10, 10), (10, 210), (10, 211), (11, 230)) == [
+        '', '', '', '/clock has stood still for 0.201 s', '']
+    assert watch.standing(430 * MS) == '' and watch.standing(440 * MS) != ''
 
 
 def test_a_clock_that_moves_rarely_has_its_own_measure():

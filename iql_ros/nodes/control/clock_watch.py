@@ -17,7 +17,7 @@
 import collections
 
 _STEP = 0.1        # [s] a step that is no step yet: of a clock that is read between two others
-_STANDING = 0.1    # [s] after which a simulated clock stands, but at least
+_STANDING = 0.2    # [s] after which a simulated clock stands, but at least
 _INTERVALS = 2     # that many of its longest interval but one
 _KEPT = 10         # intervals, and moves
 _LEAP = 5          # times the longest move of late: simulated time may be fast, not all at once
