@@ -53,5 +53,6 @@ def _yaml(value) -> str:
 
 
 def simulation_environment() -> dict[str, str]:
-    """Return the environment of a simulated node: it is not heard outside of this machine."""
-    return {**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    """Return a simulated node's environment: nobody else hears it, and it ends with who asks."""
+    return {**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+            'IQL_ROS_END_WITH_PARENT': '1'}

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Header
 from std_srvs.srv import Trigger
@@ -42,7 +43,9 @@ class Robot(Node):
         self.commands, self.events, self.published = [], [], 0
         self._pose = self.create_publisher(PoseStamped, 'robot_pose', 10)
         self._joints = self.create_publisher(JointState, 'joint_states', 10)
-        self.e_stop = self.create_publisher(Bool, 'policy_node/e_stop', 10)
+        self.e_stop = self.create_publisher(Bool, 'policy_node/e_stop', QoSProfile(
+            depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self.e_stop.publish(Bool())     # nobody needs to wait for its state
         self.create_subscription(TwistStamped, 'cmd_vel', self.commands.append, 50)
         self.create_subscription(Header, 'policy_node/event', self._on_event, 50)
         self.create_service(Trigger, 'reset_world', self._on_reset)

@@ -15,6 +15,7 @@
 """policy_node's end of its sentry: starts the process, speaks to it, hears when it trips."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -56,7 +57,8 @@ class SentryLink:
             self._process = subprocess.Popen(
                 [sys.executable, '-m', 'iql_ros.nodes.sentry', str(theirs.fileno())],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()], start_new_session=True)  # no terminal's Ctrl-C
+                pass_fds=[theirs.fileno()], start_new_session=True,  # no terminal's Ctrl-C
+                env={**os.environ, 'PYTHONSAFEPATH': '1'})  # nothing of the folder we are in
         with self._process.stdin as stdin:
             stdin.write(json.dumps(given).encode())
         self._channel = Channel(ours)
