@@ -2,7 +2,8 @@
 #
 #   make demo     learn from the sample recording and drive the simulated robot by what was learned
 #   make smoke    the same in two minutes, with little training
-#   make test     the test-suite                       (PYTEST_ARGS='-k words' to choose)
+#   make test     the test-suite                       (PYTEST_ARGS='-k words' to choose);
+#                 the tests over ROS one after the other: some of them count on their time
 #   make lint     flake8 in the ament style
 #   make docs     the documentation as a site in build/docs; a warning is an error
 #   make build    colcon build, run by the Python of .venv
@@ -36,7 +37,8 @@ smoke: venv
 	$(BIN)/iql-ros demo --smoke
 
 test: venv
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 -m 'not ros' $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m ros $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 lint: venv
 	$(BIN)/python -m flake8

@@ -31,7 +31,7 @@ EXTRAS = {
     'wheels': ['ros-jazzy-rclpy', 'ros-jazzy-rmw-fastrtps-cpp', 'ros-jazzy-common-interfaces'],
     'docs': ['sphinx>=8', 'myst-parser>=4', 'sphinx-rtd-theme>=3', 'sphinx-mathjax-offline'],
     # an extra of this name that holds pytest is what `colcon test` asks for
-    'test': ['pytest>=8', 'hypothesis>=6.100', 'gymnasium-robotics>=1.3'],
+    'test': ['pytest>=8', 'pytest-xdist>=3.5', 'hypothesis>=6.100', 'gymnasium-robotics>=1.3'],
     'dev': [
         'flake8>=7', 'flake8-docstrings', 'flake8-import-order', 'flake8-quotes', 'vermin>=1.9',
         'colcon-common-extensions',

@@ -16,6 +16,7 @@
 
 import gc
 import os
+from pathlib import Path
 import threading
 import time
 
@@ -33,6 +34,13 @@ os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 def _trips_of_this_test(tmp_path_factory, monkeypatch):
     """Keep a test's trips from the next test, and from the robots of whoever runs them."""
     monkeypatch.setenv('ROS_HOME', str(tmp_path_factory.mktemp('ros_home')))
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of this folder: `make test` does not run them side by side."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.ros)
 
 
 class Graph:
