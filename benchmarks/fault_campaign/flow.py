@@ -26,7 +26,7 @@ from fault_campaign.stage import Stage
 SECONDS = 0.2          # [s] within which every stop comes
 _PERIODS = 2           # and within so many periods
 _STOP_COMES = 4.0      # [s] after which no stop will come
-_WORDS_COME = 3.0      # [s]; /diagnostics come once a second
+_WORDS_COME = 6.0      # [s]; /diagnostics come once a second
 _BEFORE = 0.02         # [s] the moment of a cause may be an estimate from above
 _LATE = ' late|no word|not answered'   # words of trips that a busy machine explains
 _SLACK = 0.01          # [s] of a repeated stop or a command, between two processes

@@ -206,7 +206,7 @@ FAULTS = (
           goes_on(_stranger(_commander), _commander_leaves, words='cmd_vel|commander',
                   look=_activation_refused)),
     Fault('same_name', 'a second node named policy_node', 'goes on, is named', '', goes_on(
-        _stranger(lambda: Node('policy_node')), _stranger_leaves, words='name')),
+        _stranger(lambda: Node('policy_node')), _stranger_leaves, words='is called')),
     Fault('episode_ends', 'an episode ends, no reset answers',
           f'stop repeated {2 * DOWNSTREAM_TIMEOUT:g} s, silence', 'the request', _episode_ends),
     Fault('reset_absent', 'the reset service is absent', _WAITS, 'the request',
