@@ -22,13 +22,14 @@ import sys
 import threading
 import time
 
-from iql_ros.files import InputError
+from iql_ros.files import InputError, share_folder
 from iql_ros.nodes.sentry.channel import Channel, Kind, Message
 from iql_ros.nodes.sentry.rules import patience_ns
 from iql_ros.robot.robot_interface import RobotInterface
 
 _STARTING = 20.0    # [s] a slow machine may take to import rclpy
 _ANSWERING = 2.0    # [s] to make or close its publishers
+_PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 _CLEARING = 0.2     # [s] to forget a trip; meanwhile the loop repeats no stop
 
 
@@ -37,10 +38,16 @@ def _environment() -> dict[str, str]:
     Return the environment of the process: nothing of the folder we are in, no shared memory.
 
     Fast DDS 2.14 looks for up to 2 s, holding locks that publishing needs, whether the shared
-    memory of a process that has come or was killed is sound. With discovery on this machine
-    alone ROS 2 does not let it be turned off.
+    memory of a process that has come or was killed is sound. With LOCALHOST, ROS 2 uses it
+    whatever is asked for; the same graph can be had by UDP that knows no other interface.
     """
-    return {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4', **os.environ, 'PYTHONSAFEPATH': '1'}
+    ours = {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4', **os.environ, 'PYTHONSAFEPATH': '1'}
+    here = ours.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST'
+    if here and not any(name in ours for name in _PROFILES):
+        profile = str(share_folder() / 'config' / 'fastdds_loopback.xml')
+        ours.update(ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET', ROS_STATIC_PEERS='127.0.0.1',
+                    **dict.fromkeys(_PROFILES, profile))
+    return ours
 
 
 class SentryLink:
