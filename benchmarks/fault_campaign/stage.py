@@ -41,9 +41,6 @@ FLAGS = {'raise': _RAISE, 'stall': _STALL, 'hold': _HOLD}
 
 def environment(folder: Path) -> None:
     """Let every process from here on be in a graph of its own, on this machine only."""
-    # Fast DDS 2.14 (its issue 5469): kill -9 in the middle of a write to shared memory can leave
-    # those who live on deaf for ever
-    os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['ROS_HOME'] = str(folder / 'ros_home')
     os.environ['IQL_RUNS'] = str(folder / 'runs')

@@ -181,7 +181,7 @@ class ControlLoop:
         self._runner.start()
         self._host.on_event('start', tick_ns)
 
-    def _run_tick(self, tick_ns: int, observation, now_ns: int) -> TickResult:
+    def _run_tick(self, tick_ns: int, observation) -> TickResult:
         """Return what a tick comes to; an exception trips."""
         try:
             result = self._runner.tick(tick_ns, observation, self._host.operator())
@@ -275,7 +275,7 @@ class LockstepLoop(ControlLoop):
                 stamp_ns, bool(samples[self._bridge.terminated_index]))
         result = TickResult(self._runner.gate.stop, None, None, stamp_ns)
         if not self._tripped():
-            result = self._run_tick(stamp_ns, observation, stamp_ns)
+            result = self._run_tick(stamp_ns, observation)
         if result.command is not None:  # at an episode's end the reset call is the answer
             self._bridge.next_step()
             self._drive(result.command, stamp_ns, time.monotonic_ns())

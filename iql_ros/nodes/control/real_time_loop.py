@@ -144,7 +144,7 @@ class RealTimeLoop(ControlLoop):
         return '; '.join([f'stream too old: {", ".join(stale)}', *self._bridge.unfit()])
 
     def _act(self, tick_ns: int, observation, sampled_ns: int) -> None:
-        result = self._run_tick(tick_ns, observation, self._host.now_ns())
+        result = self._run_tick(tick_ns, observation)
         with self._lock:
             if result.command is None or result.ended:
                 self._stop(result.stamp_ns)

@@ -26,7 +26,7 @@ def set_garbage_aside() -> None:
     """
     Collect garbage now, and look no more at what there is.
 
-    With PyTorch imported, a full collection stops every thread of Python for 0.1 s.
+    With PyTorch imported, a full collection stops every thread of Python for 0.2 s.
     """
     gc.collect()
     gc.freeze()

@@ -80,10 +80,10 @@ class EStops:
         self._asked_at = dict.fromkeys(self.topics, time.monotonic())
         self._matched_at: dict[str, float] = {}
         quiet = SubscriptionEventCallbacks(use_default_callbacks=False)  # one of three matches
-        self._subscriptions = [
-            node.create_subscription(Bool, topic, functools.partial(self._on_message, topic),
-                                     qos, event_callbacks=quiet)
-            for topic in self.topics for qos in _QOS]
+        for topic in self.topics:
+            for qos in _QOS:
+                node.create_subscription(Bool, topic, functools.partial(self._on_message, topic),
+                                         qos, event_callbacks=quiet)
 
     def _on_message(self, topic: str, message: Bool) -> None:
         button, before = self._buttons[topic], self._buttons[topic].pressed
@@ -126,11 +126,6 @@ class EStops:
         """Let go what one of several publishers said once; see Button."""
         for button in self._buttons.values():
             button.forgive()
-
-    def destroy(self) -> None:
-        """Leave the host node as it was."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
 
 
 def _pressed(topic: str) -> str:

@@ -33,21 +33,22 @@ _PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 _CLEARING = 0.2     # [s] to forget a trip; meanwhile the loop repeats no stop
 
 
-def _environment() -> dict[str, str]:
+def sentry_environment(ours: dict[str, str]) -> dict[str, str]:
     """
-    Return the environment of the process: nothing of the folder we are in, no shared memory.
+    Return the process's environment: nothing of the folder we are in, no shared memory.
 
     Fast DDS 2.14 looks for up to 2 s, holding locks that publishing needs, whether the shared
     memory of a process that has come or was killed is sound. With LOCALHOST, ROS 2 uses it
-    whatever is asked for; the same graph can be had by UDP that knows no other interface.
+    whatever is asked for; the same graph can be had by UDP that knows no other interface, unless
+    there are peers on other machines.
     """
-    ours = {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4', **os.environ, 'PYTHONSAFEPATH': '1'}
+    found = {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4', **ours, 'PYTHONSAFEPATH': '1'}
     here = ours.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST'
-    if here and not any(name in ours for name in _PROFILES):
+    if here and not any(ours.get(name) for name in (*_PROFILES, 'ROS_STATIC_PEERS')):
         profile = str(share_folder() / 'config' / 'fastdds_loopback.xml')
-        ours.update(ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET', ROS_STATIC_PEERS='127.0.0.1',
-                    **dict.fromkeys(_PROFILES, profile))
-    return ours
+        found.update(ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET', ROS_STATIC_PEERS='127.0.0.1',
+                     **dict.fromkeys(_PROFILES, profile))
+    return found
 
 
 class SentryLink:
@@ -76,7 +77,7 @@ class SentryLink:
                 [sys.executable, '-m', 'iql_ros.nodes.sentry', str(theirs.fileno())],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()], start_new_session=True,  # no terminal's Ctrl-C
-                env=_environment())
+                env=sentry_environment(dict(os.environ)))
         with self._process.stdin as stdin:
             stdin.write(json.dumps(given).encode())
         self._channel = Channel(ours)
