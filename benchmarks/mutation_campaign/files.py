@@ -32,7 +32,7 @@ import minari  # noqa: F401 (once, not in every worker)
 from mutation_campaign.checkpoints import change_checkpoint
 from mutation_campaign.datasets import change_hdf5, change_minari
 from mutation_campaign.mutate import change_yaml
-from mutation_campaign.results import MEMORY, SECONDS
+from mutation_campaign.results import kinds_of, MEMORY, SECONDS
 import numpy as np
 import torch
 
@@ -196,7 +196,7 @@ def run(folder: Path, given, kept) -> None:
     gc.freeze()  # a worker is not to pay for walks over what this process has loaded
     sound, work = make_sound(folder / 'sound'), folder / 'work'
     limits = {kind: _limits(kind, sound[kind], work) for kind in READERS}
-    kinds = [given.only] if given.only else list(READERS)
+    kinds = kinds_of(given, READERS)
     numbers = range(given.times) if given.again is None else [given.again]
     for number in numbers:
         kind = kinds[number % len(kinds)]

@@ -22,6 +22,7 @@ from lifecycle_msgs.srv import ChangeState
 from mutation_campaign.checkpoints import change_checkpoint, join, parts
 from mutation_campaign.live_nodes import LATCHED, LiveNodes
 from mutation_campaign.mutate import change_bytes, NUMBERS, TEXTS
+from mutation_campaign.results import kinds_of
 import numpy as np
 from rcl_interfaces.msg import Parameter
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
@@ -171,7 +172,7 @@ KINDS = ('weights', 'experience', 'acknowledged', 'raw', 'service')
 
 def run(folder: Path, given, kept) -> None:
     """Send `given.times` cases, those kinds in turn."""
-    kinds = [given.only] if given.only else list(KINDS)
+    kinds = kinds_of(given, KINDS)
     nodes = LiveNodes(folder)
     cases = [(kinds[number % len(kinds)], number) for number in range(given.times)]
     if given.again is not None:

@@ -17,6 +17,7 @@
 import collections
 import json
 from pathlib import Path
+import sys
 
 SECONDS, MEMORY = 2.0, 100e6    # [s] of a core; [B] beyond what a sound input takes
 FINE = ('loaded', 'refused', 'answered', 'not made')
@@ -64,3 +65,11 @@ class Kept:
                   f'{max(result["memory"] for result in results) / 1e6:>9.0f}'
                   + (f'  faults: {wrong[:20]}' if wrong else ''))
         return len(faults)
+
+
+def kinds_of(given, known) -> list[str]:
+    """Return the kinds that are asked for; ends the program for one that is none."""
+    if given.only and given.only not in known:
+        print(f"--only: got '{given.only}'; allowed: {', '.join(known)}", file=sys.stderr)
+        sys.exit(2)
+    return [given.only] if given.only else list(known)

@@ -83,9 +83,9 @@ class Reset:
     type: str = 'std_srvs/srv/Trigger'   # of the service; allowed: std_srvs/srv/Trigger
 
     def __post_init__(self):
-        _check_name('reset: service', self.service, _SERVICE_NAME)
+        _check_name('service', self.service, _SERVICE_NAME)
         if self.type != 'std_srvs/srv/Trigger':
-            raise InputError(f"reset: type: got '{self.type}'; allowed: std_srvs/srv/Trigger")
+            raise InputError(f"type: got '{self.type}'; allowed: std_srvs/srv/Trigger")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -73,6 +73,10 @@ class DirectCommands:
         """Return why commands may not reach the robot; empty: they do."""
         return ''
 
+    def not_ready(self) -> str:
+        """Return why commands may not be sent yet; empty: they may."""
+        return ''
+
     def close(self, stamp_ns: int) -> None:
         """Be silent; the stop has been sent."""
         if self._publishers is not None:
@@ -138,6 +142,10 @@ class SentryCommands(DirectCommands):
     def fault(self) -> str:
         """Return why the sentry may not send what it is told; empty: it does."""
         return self._link.fault()
+
+    def not_ready(self) -> str:
+        """Return what the sentry has to hear first, or why it cannot be relied on."""
+        return self._link.fault() or self._link.waiting_for
 
     def close(self, stamp_ns: int) -> None:
         """Let the last stop go out, and be silent, here and there."""

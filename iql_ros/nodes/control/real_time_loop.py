@@ -94,12 +94,16 @@ class RealTimeLoop(ControlLoop):
             self._clock.restart()  # a reset may have moved it
         super()._begin(tick_ns)
 
+    def _not_ready(self) -> list[str]:
+        """Return what has to be heard before anything may drive, here and by the sentry."""
+        return list(dict.fromkeys(
+            filter(None, [*self._host.not_ready(), self._commands.not_ready()])))
+
     def _missing(self, tick_ns: int) -> list[str]:
         """Return what an episode that begins at a tick would lack."""
         with self._bridge.lock:
             stale = self._bridge.buffer.stale(tick_ns)
-        return [*self._host.not_ready(), *filter(None, [self._commands.fault()]), *stale,
-                *self._bridge.unfit()]
+        return [*self._not_ready(), *stale, *self._bridge.unfit()]
 
     def _reset_when_complete(self, tick_ns: int) -> int:
         """Return the index of the new episode's first tick, 0 when there is none yet."""
@@ -177,7 +181,7 @@ class RealTimeLoop(ControlLoop):
         with self._lock:
             if self.state == TRIPPED or self.stopping.is_set():
                 return
-            if woken and not (self.state == WAITING and self._host.not_ready()):
+            if woken and not (self.state == WAITING and self._not_ready()):
                 now_ns, operator = self._host.now_ns(), self._host.operator()
                 if operator is not None:
                     self._drive(self._runner.operate(now_ns, operator), now_ns,

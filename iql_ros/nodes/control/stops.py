@@ -16,10 +16,11 @@
 
 import time
 
-from iql_ros.files import InputError
+from iql_ros.files import InputError, shown
 from iql_ros.nodes.control.company import Company
 from iql_ros.nodes.sentry.e_stops import EStops
 from iql_ros.nodes.sentry.trip_memory import TripMemory
+from iql_ros.robot.streams import TOPIC_NAME
 
 _NAMED_FOR = 5.0    # [s] /diagnostics speaks of a message that was not taken
 
@@ -36,10 +37,12 @@ class Stops:
 
         """
         self._node = node
-        try:
-            self.e_stops = EStops(node, list(filter(None, e_stops)), timeout, on_press)
-        except (ValueError, RuntimeError) as error:  # rclpy's, of a name
-            raise InputError(f"parameter 'e_stops': {' '.join(str(error).split())}") from None
+        e_stops = list(filter(None, e_stops))
+        for topic in e_stops:
+            if not TOPIC_NAME.fullmatch(topic.removeprefix('~/')):
+                raise InputError(f"parameter 'e_stops': got {shown(topic)}; expected topics like "
+                                 '~/e_stop or /e_stop, of letters, digits and _')
+        self.e_stops = EStops(node, e_stops, timeout, on_press)
         self._timeout = timeout
         self._memory: TripMemory | None = None
         self._kept = ''

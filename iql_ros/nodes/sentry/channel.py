@@ -35,7 +35,7 @@ class Kind(enum.IntEnum):
     STOP = 2       # send the stop; nothing is expected after it
     TRIP = 3       # send the stop, and nothing else until CLEAR
     CLEAR = 4
-    LOOKED = 5     # the watchdog has looked; the sentry says it back
+    LOOKED = 5     # the watchdog has looked; the sentry says it back, with what it waits for
     CLOSE = 6      # send the stop, then be silent
     READY = 7      # to begin, and after OPEN, CLEAR and CLOSE
     REFUSED = 8    # in answer to CLEAR

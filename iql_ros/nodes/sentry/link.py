@@ -70,6 +70,7 @@ class SentryLink:
         self._on_trip, self._patience_ns = on_trip, patience_ns(interface)
         self._ready, self._gone, self._failure = threading.Event(), False, ''
         self._refusal = ''
+        self.waiting_for = ''     # what it must have heard before anything may drive
         self._open, self._answered_ns = False, 0
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -108,7 +109,7 @@ class SentryLink:
 
     def _hear(self, message: Message) -> None:
         if message.kind == Kind.LOOKED:
-            self._answered_ns = message.time_ns
+            self._answered_ns, self.waiting_for = message.time_ns, message.text
         elif message.kind in (Kind.READY, Kind.REFUSED):
             self._refusal = message.text
             self._ready.set()
@@ -134,6 +135,7 @@ class SentryLink:
         self.send(Message(Kind.OPEN, time.monotonic_ns(), stamp_ns, text=tripped))
         if not self._wait(_ANSWERING):
             raise InputError(f'the sentry did not open: {self.fault() or "no answer"}')
+        self.waiting_for = 'the first word of the sentry'
         self._answered_ns, self._open = time.monotonic_ns(), True
 
     def send(self, message: Message) -> bool:

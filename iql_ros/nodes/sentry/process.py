@@ -14,6 +14,7 @@
 
 """The process of the sentry: its socket, its topics, and its end."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -135,6 +136,13 @@ class SentryProcess:
                 self._clear(message, now_ns)
             else:
                 self._sentry.take(message, now_ns)
+            if message.kind == Kind.LOOKED:
+                self._answer(message)
+
+    def _answer(self, message: Message) -> None:
+        """Say that the sentry lives, and which button it has not heard: it may hear it later."""
+        waiting_for = '' if self._sentry.driving else self._e_stops.unknown()
+        self._channel.send(dataclasses.replace(message, text=waiting_for))
 
     def _look(self) -> None:
         with self._lock:

@@ -58,7 +58,6 @@ class Sentry:
         elif message.kind == Kind.LOOKED:
             self._looked_ns = message.time_ns
             self._clock_offset_ns = message.stamp_ns - message.time_ns
-            self._tell(message)
         elif message.kind == Kind.STOP:
             self._send_stop(message.stamp_ns, now_ns)
         elif message.kind == Kind.TRIP:
