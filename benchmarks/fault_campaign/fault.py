@@ -18,7 +18,7 @@ import dataclasses
 import time
 from typing import Callable
 
-STOPS, DRIVES_ON = 'stops', 'goes on'
+STOPS, DRIVES_ON, EITHER = 'stops', 'goes on', 'goes on, or stops with words'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ import functools
 import os
 import signal
 
-from fault_campaign.fault import DRIVES_ON, Fault, goes_on
+from fault_campaign.fault import DRIVES_ON, EITHER, either, Fault, goes_on
 from fault_campaign.person import wait_for
 from fault_campaign.setting import weights
 
@@ -47,6 +47,16 @@ def _weights(name, what, *names):
         cause, then_e_stop=True, ready=ready), _NODE)
 
 
+def _huge():
+    """Return one whose arrival alone holds the interpreter longer than a fast robot may wait."""
+    ready, cause = _send('huge')
+
+    def play(run):
+        ready(run)
+        either(cause)(run)
+    return Fault('weights_huge', 'weights of 20 MB', EITHER, '', play, _NODE)
+
+
 def _learner_killed(run):
     """Kill a learner that learns from this robot."""
     learner = run.stage.start_learner()
@@ -61,7 +71,8 @@ FAULTS = (
     _weights('cut', 'cut or empty', 'cut', 'empty'),
     _weights('poisoned', 'NaN, 1e30, bool, of 400 digits', 'nan', 'large', 'bool', 'digits'),
     _weights('foreign', "another robot's, or without a robot", 'foreign', 'number'),
-    _weights('noise', '20 MB of zeros', 'noise'),
-    _weights('header', 'a header of 17 MB', 'long_header'),
+    _weights('noise', '2 MB of zeros', 'noise'),
+    _weights('header', 'a header of 1 MB', 'long_header'),
     _weights('bomb', "an alias bomb in a robot's YAML", 'bomb'),
+    _huge(),
 )

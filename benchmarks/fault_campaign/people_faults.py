@@ -17,7 +17,7 @@
 import time
 
 from fault_campaign import judge
-from fault_campaign.fault import DRIVES_ON, either, Fault, goes_on
+from fault_campaign.fault import DRIVES_ON, EITHER, either, Fault, goes_on
 from fault_campaign.person import Refused, TRANSITIONS
 from fault_campaign.setting import DOWNSTREAM_TIMEOUT
 from geometry_msgs.msg import TwistStamped
@@ -199,7 +199,7 @@ FAULTS = (
     Fault('bad_parameters', 'parameters of an unknown type, name, value', DRIVES_ON, '', goes_on(
         _bad_parameters, then_e_stop=True)),
     Fault('sim_time_set', 'use_sim_time set while driving, without a /clock',
-          'goes on, or stops with words', '', either(_clock_of_others, _clock_back)),
+          EITHER, '', either(_clock_of_others, _clock_back)),
     Fault('services_flooded', f'{_FLOOD} service calls', DRIVES_ON, '', goes_on(
         _flood, then_e_stop=True)),
     Fault('second_commander', 'a second commander on cmd_vel', 'is named, refuses activation', '',

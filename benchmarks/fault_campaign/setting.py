@@ -144,5 +144,6 @@ def weights(rate: float) -> dict[str, bytes]:
         'foreign': message(5, {**header, 'robot_config': other}),
         'number': message(6, {**header, 'robot_config': 7}),
         'bomb': message(7, {**header, 'robot_config': bomb}),
-        'long_header': message(8, {**header, 'training': {'x': [0] * 5_700_000}}),
-        'digits': message(10**400), 'noise': bytes(20_000_000)}
+        'long_header': message(8, {**header, 'training': {'x': [0] * 300_000}}),
+        'digits': message(10**400), 'noise': bytes(2_000_000),
+        'huge': bytes(20_000_000)}

@@ -16,7 +16,7 @@
 
 import time
 
-from fault_campaign.fault import DRIVES_ON, either, Fault, goes_on, STOPS, trips
+from fault_campaign.fault import DRIVES_ON, EITHER, either, Fault, goes_on, STOPS, trips
 from fault_campaign.setting import MAX_AGE, SLOWEST
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import JointState
@@ -159,9 +159,9 @@ def _joint_faults():
     yield Fault('burst', f'{_BURST} messages at once (10 kHz)', DRIVES_ON, '', goes_on(
         lambda run: run.stage.order(_POSE, 'burst', count=_BURST)))
     yield Fault('many_extra_joints', 'a JointState with 100,000 more joints',
-                'goes on, or stops with words', '', either(_sent(_JOINTS, 'many', count=1)))
+                EITHER, '', either(_sent(_JOINTS, 'many', count=1)))
     yield Fault('many_joints', 'a JointState of 100,000 joints from another publisher',
-                'goes on, or stops with words', '', either(
+                EITHER, '', either(
                     _stranger_publishes(_many_joints, 0.0), _stranger_leaves))
     yield Fault('second_publisher', f'a second publisher of {_POSE}', 'goes on, is named', '',
                 goes_on(_second_publisher, _stranger_leaves, words=_POSE))

@@ -188,6 +188,7 @@ def test_a_node_is_ended_by_force_even_where_nothing_of_python_runs():
     ('--log-level loud', "Couldn't parse log level: '--log-level loud'"),
     ('--params-file nowhere.yaml', 'nowhere.yaml'),
     ('--params-file broken.yaml', 'broken.yaml'),
+    ('--params-file large.yaml', '--params-file large.yaml: 300000 bytes; allowed: 262144'),
     ('--enclave //', 'Enclave name is not valid'),
     ('--unknown', '--unknown'),
 ])
@@ -195,6 +196,7 @@ def test_arguments_that_ros_refuses_are_one_line_and_2(
         run, capfd, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'broken.yaml').write_text('a: [1\n')
+    (tmp_path / 'large.yaml').write_text(' ' * 300_000)
     _, code = run(args=['--ros-args', *arguments.split()])
     text = capfd.readouterr().err
     assert code == 2 and text.count('\n') == 1 and len(text) < 700

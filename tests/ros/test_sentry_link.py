@@ -28,6 +28,12 @@ def test_nothing_of_the_folder_it_is_started_in_and_no_shared_memory():
         'HOME': '/h', 'PYTHONSAFEPATH': '1', 'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}
 
 
+def test_it_is_of_the_enclave_that_the_command_line_names():
+    arguments = ['policy_node', '--ros-args', '-p', 'checkpoint:=a', '--enclave', '/arm/policy']
+    found = sentry_environment({'HOME': '/h'}, arguments)
+    assert found['ROS_SECURITY_ENCLAVE_OVERRIDE'] == '/arm/policy'
+
+
 def test_transports_that_the_user_chose_stay():
     given = {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'}
     assert sentry_environment(given)['FASTDDS_BUILTIN_TRANSPORTS'] == 'LARGE_DATA'

@@ -93,13 +93,13 @@ def test_the_rate_is_that_of_the_time_between_commands_as_in_the_gate():
     assert 'max_rate' in wire.reasons[0]
 
 
-def test_a_command_older_than_a_period_is_a_trip():
+def test_a_command_older_than_one_and_a_half_periods_is_a_trip():
     wire = Wire()
     wire.open()
-    wire.drive(40 * MS, 0.05, 0.0, sampled_ns=20 * MS)
+    wire.drive(50 * MS, 0.05, 0.0, sampled_ns=20 * MS)
     assert wire.reasons == []
-    wire.drive(61 * MS, 0.05, 0.0, sampled_ns=40 * MS)
-    assert wire.reasons == ['the sentry refused a command: it is 0.021 s old; allowed: 0.02 s']
+    wire.drive(71 * MS, 0.05, 0.0, sampled_ns=40 * MS)
+    assert wire.reasons == ['the sentry refused a command: it is 0.031 s old; allowed: 0.03 s']
     assert wire.sent[-1][0] == STOP
 
 

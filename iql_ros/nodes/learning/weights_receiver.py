@@ -111,11 +111,11 @@ class WeightsReceiver:
                    self._subscription.get_publisher_count())  # who is known first by one of them
 
     def _refuse(self, fault: str) -> None:
-        self.refused += 1
-        if fault != self.fault and time.monotonic() >= self._said_at + _SAID_EVERY:
+        new, self.fault = fault != self.fault, fault
+        self.refused += 1  # last: whoever sees it grow reads why
+        if new and time.monotonic() >= self._said_at + _SAID_EVERY:
             self._said_at = time.monotonic()
             self._node.log(f'refused: {fault}')
-        self.fault = fault
 
     def take(self) -> None:
         """Load the newest weights into the policy; only from the thread in which it acts."""

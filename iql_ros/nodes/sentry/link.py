@@ -33,9 +33,11 @@ _PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 _CLEARING = 0.2     # [s] to forget a trip; meanwhile the loop repeats no stop
 
 
-def sentry_environment(ours: dict[str, str]) -> dict[str, str]:
+def sentry_environment(ours: dict[str, str], arguments=()) -> dict[str, str]:
     """
     Return the process's environment: nothing of the folder we are in, no shared memory.
+
+    `arguments` are those of our command line: of a SROS 2 enclave named there it is, too.
 
     Fast DDS 2.14 looks for up to 2 s, holding locks that publishing needs, whether the shared
     memory of a process that has come or was killed is sound. With LOCALHOST, ROS 2 uses it
@@ -43,6 +45,9 @@ def sentry_environment(ours: dict[str, str]) -> dict[str, str]:
     there are peers on other machines.
     """
     found = {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4', **ours, 'PYTHONSAFEPATH': '1'}
+    for name, value in zip(arguments, arguments[1:]):
+        if name in ('-e', '--enclave'):
+            found['ROS_SECURITY_ENCLAVE_OVERRIDE'] = value
     here = ours.get('ROS_AUTOMATIC_DISCOVERY_RANGE') == 'LOCALHOST'
     if here and not any(ours.get(name) for name in (*_PROFILES, 'ROS_STATIC_PEERS')):
         profile = str(share_folder() / 'config' / 'fastdds_loopback.xml')
@@ -78,7 +83,7 @@ class SentryLink:
                 [sys.executable, '-m', 'iql_ros.nodes.sentry', str(theirs.fileno())],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()], start_new_session=True,  # no terminal's Ctrl-C
-                env=sentry_environment(dict(os.environ)))
+                env=sentry_environment(dict(os.environ), sys.argv))
         with self._process.stdin as stdin:
             stdin.write(json.dumps(given).encode())
         self._channel = Channel(ours)

@@ -20,8 +20,8 @@ from iql_ros.nodes.sentry.channel import Kind, Message
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.safety import Gate
 
-_PATIENCE = 1.5          # periods without a word from the watchdog, but at most
-_LONGEST_PATIENCE = 0.17  # [s]
+_PATIENCE = 1.5          # periods without a word from the watchdog, and of a command's age
+_LONGEST_PATIENCE = 0.17  # [s] of either
 _ROUNDING = 1e-9         # of a command, relative: rates are computed twice
 
 
@@ -91,9 +91,8 @@ class Sentry:
 
     def _fault(self, message: Message, now_ns: int) -> str:
         action, age_ns = message.action, now_ns - message.time_ns
-        allowed_ns = min(self._period_ns, self._patience_ns)
-        if age_ns > allowed_ns:
-            return f'it is {age_ns * 1e-9:.3f} s old; allowed: {allowed_ns * 1e-9:g} s'
+        if age_ns > self._patience_ns:
+            return f'it is {age_ns * 1e-9:.3f} s old; allowed: {self._patience_ns * 1e-9:g} s'
         if action.shape != self.stop.shape or not np.all(np.isfinite(action)):
             return f'{action.tolist()}; expected {self.stop.size} finite values'
         elapsed_ns = self._period_ns
