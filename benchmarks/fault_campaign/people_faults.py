@@ -92,14 +92,14 @@ def _flood(run):
 
 
 def _stranger(make):
-    """Return a cause: another node that comes to stay for a while."""
+    """Return a cause: another node that comes to stay for a while; it only has to be there."""
     def cause(run):
-        run.stranger = run.stage.people.add(make())
+        run.stranger = make()
     return cause
 
 
 def _stranger_leaves(run):
-    run.stage.people.remove(run.stranger)
+    run.stranger.destroy_node()
 
 
 def _commander():

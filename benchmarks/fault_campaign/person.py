@@ -199,19 +199,10 @@ class People:
         """Spin a person; rclpy is initialised here."""
         rclpy.init()
         self._executor = SingleThreadedExecutor()
-        self.person = self.add(Person())
+        self.person = Person()
+        self._executor.add_node(self.person)
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
-
-    def add(self, node):
-        """Spin one more node."""
-        self._executor.add_node(node)
-        return node
-
-    def remove(self, node) -> None:
-        """Take a node away."""
-        self._executor.remove_node(node)
-        node.destroy_node()
 
     def _spin(self) -> None:
         try:

@@ -16,6 +16,7 @@
 
 import collections
 
+_UNKNOWN = '_NODE_NAME_UNKNOWN_'  # ROS 2's, of an endpoint whose node has gone or not yet come
 
 class Company:
     """Looks at the graph of ROS: what other nodes command, publish and are called; not a Node."""
@@ -56,4 +57,6 @@ class Company:
 
 
 def _full(name: str, namespace: str) -> str:
+    if name == _UNKNOWN:
+        return 'a node whose name is not known'
     return f"{namespace.rstrip('/')}/{name}"
