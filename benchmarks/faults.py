@@ -15,7 +15,7 @@
 """
 Bring about every fault at random moments, and see whether the robot stops, or goes on, as agreed.
 
-A policy node, a robot, an observer that shares no code with the node, and a bare timer run as
+A policy node, a robot, an observer that shares no code with the node, and bare timers run as
 processes over real DDS. Every run is a line in the results; a rerun does what is missing.
 """
 

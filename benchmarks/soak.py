@@ -87,7 +87,7 @@ class Watch:
         now, stage = time.monotonic(), self._stage
         # a gap that the last look cut in two is seen whole
         heard = stage.heard(self._seen - 5 * stage.allowed.period)
-        ticks = stage.timer.ask(self._seen - 1.0)
+        ticks = stage.late_ticks(self._seen - 1.0)
         found = heard['commands']
         self.commands += sum(each.mono >= self._seen for each in found)
         self.unsafe += sum(map(len, judge.unsafe(found, stage.allowed).values()))

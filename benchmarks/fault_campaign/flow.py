@@ -28,7 +28,7 @@ _PERIODS = 2           # and within so many periods
 _STOP_COMES = 4.0      # [s] after which no stop will come
 _WORDS_COME = 6.0      # [s]; /diagnostics come once a second
 _BEFORE = 0.02         # [s] the moment of a cause may be an estimate from above
-_LATE = ' late|no word|not answered'   # words of trips that a busy machine explains
+_LATE = ' late|no word|not answered| s old'   # words of trips that a busy machine explains
 _SLACK = 0.01          # [s] of a repeated stop or a command, between two processes
 
 

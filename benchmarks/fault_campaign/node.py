@@ -140,11 +140,11 @@ class NodeProcess:
         self._sentries = sentries(self.pid) or self._sentries
         return next((pid for pid in self._sentries if running(pid)), None)
 
-    def signal(self, number: int) -> float:
-        """Send a signal; return when [CLOCK_MONOTONIC, s]."""
-        self.sentry()  # its child as yet
+    def signal(self, number: int, group: bool = False) -> float:
+        """Send a signal, to its whole group if asked; return when [CLOCK_MONOTONIC, s]."""
+        self.sentry()  # its child as yet; not in the time that is measured
         now = time.monotonic()
-        os.kill(self.pid, number)
+        (os.killpg if group else os.kill)(self.pid, number)
         return now
 
     @property

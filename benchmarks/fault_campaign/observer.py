@@ -18,6 +18,7 @@ import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
+from fault_campaign.helper import go_first
 from geometry_msgs.msg import TwistStamped
 from lifecycle_msgs.msg import TransitionEvent
 import rclpy
@@ -86,6 +87,7 @@ def run(pipe) -> None:
     executor.add_node(observer)
     thread = threading.Thread(target=_spin, args=(executor,), daemon=True)
     thread.start()
+    go_first()
     pipe.send('ready')
     while (since := pipe.recv()) is not None:
         pipe.send(observer.since(since))

@@ -37,12 +37,7 @@ def _leaves(number, group=False):
         node = run.stage.node
         sentry = node.sentry()
         run.random_moment()
-        at = time.monotonic()
-        if group:
-            os.killpg(node.pid, number)
-        else:
-            node.signal(number)
-        run.expect_stop(at)
+        run.expect_stop(node.signal(number, group))
         code = node.wait(_ENDS)
         ended = time.monotonic()
         run.check(code == 0, f'exit code {code}' if code is not None

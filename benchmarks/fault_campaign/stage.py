@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""All processes of a run: robot, observer, bare timer, policy node, and the people here."""
+"""All processes of a run: robot, observer, bare timers, policy node, and the people here."""
 
 import os
 from pathlib import Path
@@ -28,7 +28,7 @@ from fault_campaign.person import E_STOP, People, Refused, wait_for
 from fault_campaign.setting import allowed, write_setting
 
 SAMPLE_RATE = 100.0    # [Hz] of the robot's streams, or twice the control rate
-WATCHDOG_RATE = 50.0   # [Hz] of the bare timer, or the control rate
+_TIMED = 0.002         # [s] between two ticks of the bare timers
 STREAMS = ('robot_pose', 'joint_states')
 _PATIENCE = 40.0       # [s] for a node to drive
 _DRIVING = 5           # commands in a row that are not the stop
@@ -72,7 +72,8 @@ class Stage:
         write_setting(folder, rate)
         self._robot_arguments = max(SAMPLE_RATE, 2 * rate), simulated
         self.observer = Helper('observer')
-        self.timer = Helper('bare_timer', 1 / max(WATCHDOG_RATE, rate))
+        self._timers = [Helper('bare_timer', core, _TIMED)
+                        for core in os.sched_getaffinity(0)]
         self.robot = Helper('robot', *self._robot_arguments)
         for helper in (self.observer, self.robot):
             helper.receive()
@@ -141,8 +142,12 @@ class Stage:
         return wait_for(lambda: condition(self.commands(since)), timeout, _LOOK)
 
     def lateness(self, begin: float, end: float) -> float:
-        """Return by how much the bare timer was late at most in a window [s]."""
-        return judge.lateness(self.timer.ask(begin), begin, end)
+        """Return by how much a bare timer was late at most in a window [s]."""
+        return judge.lateness(self.late_ticks(begin), begin, end)
+
+    def late_ticks(self, since: float) -> list:
+        """Return the late ticks (due, woke) of the bare timers since a time [s]."""
+        return [tuple(tick) for timer in self._timers for tick in timer.ask(since)]
 
     def is_driving(self) -> bool:
         """Say whether the newest commands are none but driving ones."""
@@ -251,5 +256,5 @@ class Stage:
         """End all."""
         self.end_node()
         self.people.close()
-        for helper in (self.robot, self.observer, self.timer):
+        for helper in (self.robot, self.observer, *self._timers):
             helper.close()

@@ -213,19 +213,6 @@ def test_a_second_commander_keeps_the_node_from_activating_unless_it_may(
     assert "'/cmd_vel' is commanded by /joystick too" in node._stops.remarks()
 
 
-def test_a_publisher_whose_node_has_gone_is_said_to_be_of_no_known_name(
-        graph, tmp_path, wait_for):
-    other = Node('joystick')
-    publisher = other.create_publisher(TwistStamped, 'cmd_vel', 10)
-    robot, node = start(graph, tmp_path)
-    node.trigger_configure()
-    wait_for(node._stops._company.commanders, what='the joystick')
-    with publisher.handle:  # in use: it outlives its node
-        other.destroy_node()
-        said = ["'/cmd_vel' is commanded by a node whose name is not known too"]
-        wait_for(lambda: node._stops._company.commanders() == said, what='the remark')
-
-
 def test_its_own_sentry_is_no_second_commander_and_a_second_of_its_name_is_named(
         graph, tmp_path, wait_for):
     robot, node = driving(graph, tmp_path, wait_for)

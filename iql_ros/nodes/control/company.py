@@ -18,6 +18,7 @@ import collections
 
 _UNKNOWN = '_NODE_NAME_UNKNOWN_'  # ROS 2's, of an endpoint whose node has gone or not yet come
 
+
 class Company:
     """Looks at the graph of ROS: what other nodes command, publish and are called; not a Node."""
 
