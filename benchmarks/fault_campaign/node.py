@@ -86,7 +86,8 @@ class NodeProcess:
         path.write_text(yaml.safe_dump({'/**': {'ros__parameters': parameters}}))
         command = [*node_command(name, {})[:1], '--ros-args', '--params-file', str(path),
                    *arguments]
-        environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(
+        # should the campaign be killed, no node may be left that drives
+        environment = {**os.environ, 'IQL_ROS_END_WITH_PARENT': '1', 'PYTHONPATH': os.pathsep.join(
             filter(None, [str(folder), os.environ.get('PYTHONPATH', '')]))}
         self.log, self._reading = log, threading.Event()
         output = subprocess.PIPE if pipe else open(log, 'ab')
