@@ -55,7 +55,11 @@ def play(stage: Stage, fault, seed: str) -> dict:
         run = Run(stage, draw)
         began = time.monotonic()
         try:
-            fault.play(run)
+            try:
+                fault.play(run)
+            except Refused:
+                run.look_for_a_trip()
+                raise
             break
         except Disturbed as reason:
             run.notes.append(f'disturbed: {reason}')

@@ -43,6 +43,7 @@ class Run:
         """Begin to listen; `draw` decides the random moments."""
         self.stage, self.allowed, self._draw = stage, stage.allowed, draw
         self.person = stage.person
+        self.driven_since = time.monotonic()
         self.period = self.allowed.period
         self.begin = time.monotonic()
         self.problems, self.notes = [], []
@@ -157,6 +158,14 @@ class Run:
         late = self.stage.lateness(self.stopped_at - 0.5, self.stopped_at)
         if late > self.period / 2:
             raise Disturbed(f'the bare timer was {late:.3f} s late too: {self.words[:100]}')
+
+    def look_for_a_trip(self) -> None:
+        """Let something that was refused not count where the machine had tripped the node."""
+        stops = self.stops_since(self.driven_since)
+        if stops:
+            self.stopped_at = stops[0].mono
+            self.expect_words('TRIPPED')
+            self.blame_the_machine()
 
     def expect_refused(self) -> None:
         """Expect clear_trip to be refused."""

@@ -79,11 +79,17 @@ def test_a_button_that_keeps_its_state_is_heard_by_whoever_comes_later(graph, wa
     wait_for(e_stops.pressed, what='the button')
 
 
-def test_a_button_that_nobody_has_heard_yet_is_waited_for_and_not_for_ever(graph, wait_for):
+@pytest.mark.parametrize('durability, patience, other', [
+    (VOLATILE, '_ASKING', '_ASKING_KEPT'), (LATCHED, '_ASKING_KEPT', '_ASKING')])
+def test_a_button_that_nobody_has_heard_yet_is_waited_for_and_not_for_ever(
+        graph, wait_for, monkeypatch, durability, patience, other):
+    for name, seconds in ((patience, 0.2), (other, 1e6)):
+        monkeypatch.setattr(f'iql_ros.nodes.sentry.e_stops.{name}', seconds)
     robot = graph.add(Node('robot'))
-    robot.create_publisher(Bool, 'button', 10)
+    robot.create_publisher(Bool, 'button', QoSProfile(depth=1, durability=durability))
     e_stops, _ = listening(graph)
     assert e_stops.unknown() == "the state of e_stop '/button'"
+    wait_for(lambda: graph.nodes[0].count_publishers('button'), what='the publisher')
     wait_for(lambda: not e_stops.unknown(), what='patience to end')
 
 

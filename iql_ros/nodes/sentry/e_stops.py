@@ -28,7 +28,9 @@ _QOS = (QoSProfile(depth=10, reliability=_RELIABLE, durability=_LATCHED),
         QoSProfile(depth=10, reliability=_RELIABLE),
         QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT))
 _DISCOVERY = 0.5   # [s] in which who publishes before us is found
-_ASKING = 1.0      # [s] in which a publisher may say its state, if it repeats it
+_ASKING = 1.0      # [s] in which a publisher may say its state, if it repeats it,
+# and one that keeps it: where the first heartbeat is lost, DDS sends the next after 3 s
+_ASKING_KEPT = 4.0
 
 
 class Button:
@@ -113,8 +115,11 @@ class EStops:
         for topic, button in self._buttons.items():
             if button.heard_at is not None:
                 continue
-            if self._node.count_publishers(topic):
-                until = self._matched_at.setdefault(topic, now) + _ASKING
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            if publishers:
+                keeps = any(each.qos_profile.durability == _LATCHED for each in publishers)
+                until = self._matched_at.setdefault(topic, now) + (
+                    _ASKING_KEPT if keeps else _ASKING)
             else:
                 self._matched_at.pop(topic, None)
                 until = self._asked_at[topic] + _DISCOVERY

@@ -14,6 +14,7 @@
 
 """The process of the sentry: its socket, its topics, and its end."""
 
+import collections
 import dataclasses
 import json
 import os
@@ -93,10 +94,13 @@ class SentryProcess:
         self._channel.send(Message(Kind.READY))
         try:
             while True:
-                waiting = self._receive()
-                for index, message in enumerate(waiting):
-                    rest = {later.kind for later in waiting[index + 1:]}
-                    if message.kind != Kind.DRIVE or not rest & _ENDS_DRIVING:
+                waiting = self._receive(self._wait())
+                while waiting:
+                    message = waiting.popleft()
+                    if message.kind == Kind.DRIVE:  # this process may just have stood still, too
+                        waiting += self._receive(0.0)
+                    if message.kind != Kind.DRIVE or not _ENDS_DRIVING & {
+                            later.kind for later in waiting}:
                         self._serve(message)
                 self._look()
         except EOFError:
@@ -104,9 +108,9 @@ class SentryProcess:
         signal.alarm(_ENDING)       # nothing may keep it
         self._node.destroy_node()   # else Fast DDS leaves shared memory behind
 
-    def _receive(self) -> list[Message]:
+    def _receive(self, timeout: float) -> collections.deque[Message]:
         """Return all that waits: of a process that stood still, the last word counts."""
-        waiting, message = [], self._channel.receive(self._wait())
+        waiting, message = collections.deque(), self._channel.receive(timeout)
         while message is not None:
             waiting.append(message)
             message = self._channel.receive(0.0)
