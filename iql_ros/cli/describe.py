@@ -19,8 +19,8 @@ import yaml
 
 from iql_ros.data.datasets import Dataset, range_text
 from iql_ros.data.minari_store import Recording
+from iql_ros.robot.gate_rules import gate_rules
 from iql_ros.robot.robot_interface import parse_robot_interface, RobotInterface
-from iql_ros.robot.safety import Gate
 
 _BINS, _BAR = 10, 40
 
@@ -66,11 +66,11 @@ def histogram(values: np.ndarray) -> dict:
 
 def _beyond_gate(recording: Recording, interface: RobotInterface) -> float | None:
     """Return the share of action values that the gate would change; None: other dimensions."""
-    gate = Gate(interface)
+    rules = gate_rules(interface)
     actions = np.concatenate([episode.actions for episode in recording.episodes])
     if actions.shape[1] != interface.action_dim:
         return None
-    return float(np.mean((actions < gate.limit_low) | (actions > gate.limit_high)))
+    return float(np.mean((actions < rules.low) | (actions > rules.high)))
 
 
 def _robot_facts(interface: RobotInterface) -> dict:

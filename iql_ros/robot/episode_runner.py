@@ -28,11 +28,12 @@ from iql_ros.robot.transitions import Transition, TransitionBuilder
 class TickResult:
     """The outcome of a tick."""
 
-    command: np.ndarray | None       # (action_dim,) to send; None when the episode ended
+    command: np.ndarray | None       # (action_dim,) to send; None: the stop, the episode ended
     transition: Transition | None    # the one that this tick completed
     ended: str | None                # terminated | truncated | end | success | failure | trip
     stamp_ns: int                    # of the command
     success: bool | None = None      # of an episode that ended; None: nobody knows
+    changed: np.ndarray | None = None  # which values (action_dim,) of the action the gate changed
 
 
 @dataclasses.dataclass
@@ -50,9 +51,19 @@ class EpisodeSummary:
 class EpisodeRunner:
     """Runs episodes tick by tick; the caller owns the clock and the topics."""
 
-    def __init__(self, act, interface: RobotInterface, task: Task):
-        """Take `act`: observation (observation_dim,) -> action (action_dim,), physical units."""
+    def __init__(self, act, interface: RobotInterface, task: Task, check=None):
+        """
+        Take who acts and who looks on.
+
+        Args:
+            act: Observation (observation_dim,) -> action (action_dim,), physical units.
+            interface: Of the robot.
+            task: Its task.
+            check: Observation -> why it must trip, '' where it need not.
+
+        """
         self._act, self._interface, self._task = act, interface, task
+        self._check = check or (lambda observation: '')
         self.gate = Gate(interface)
         self.builder = TransitionBuilder(interface, task)
         self.running = False
@@ -78,17 +89,21 @@ class EpisodeRunner:
         Nothing that is not finite enters a transition: a trip leaves the last one out.
         `operator` is an operator's action (action_dim,), NaN where the policy keeps its say.
         """
-        self.gate.check_observation(observation)
+        self.gate.observe(observation, tick_ns)
+        reason = self._check(observation) if self.gate.trip_reason is None else ''
+        if reason:
+            self.gate.trip(reason)
         if self.gate.trip_reason is not None:
-            return TickResult(self.gate.stop, None, self._over('trip'), tick_ns)
+            return TickResult(None, None, self._over('trip'), tick_ns)
         request, self._request = self._request, None
         transition = self.builder.tick(tick_ns, observation, self._outcome(request))
         ended = self._end_of(transition, request)
         # what an operator sent after the tick's time, before it was sampled, is the newer one
-        command, stamp_ns = None, max(tick_ns, self.gate.last_ns or tick_ns)
+        command, changed, stamp_ns = None, None, max(tick_ns, self.gate.last_ns or tick_ns)
         if ended is None:
             action = self._action(observation, operator)
-            command = self.gate.apply(action, stamp_ns).command
+            result = self.gate.apply(action, stamp_ns)
+            command, changed = result.command, result.changed
             ended = 'trip' if self.gate.trip_reason is not None else None
         if transition is not None:
             transition = dataclasses.replace(
@@ -96,10 +111,10 @@ class EpisodeRunner:
             self._count(transition)
         if ended:
             success = self._success(transition, request)
-            return TickResult(command, transition, self._over(ended, success), stamp_ns, success)
+            return TickResult(None, transition, self._over(ended, success), stamp_ns, success)
         self._set_operated(stamp_ns, operator is not None)
         self._add_command(stamp_ns, command)
-        return TickResult(command, transition, None, stamp_ns)
+        return TickResult(command, transition, None, stamp_ns, None, changed)
 
     def operate(self, stamp_ns: int, operator: np.ndarray) -> np.ndarray:
         """
@@ -115,11 +130,10 @@ class EpisodeRunner:
         self._add_command(stamp_ns, command)
         return command
 
-    def release(self, stamp_ns: int) -> np.ndarray:
-        """Take control from an operator who is not in an episode; return the stop to send."""
+    def release(self, stamp_ns: int) -> None:
+        """Take control from an operator who is not in an episode; the stop is to be sent."""
         self._set_operated(stamp_ns, False)
         self.gate.start()
-        return self.gate.stop
 
     def abandon(self) -> None:
         """Forget a running episode: the robot has been stopped, and nobody looks on."""

@@ -24,11 +24,12 @@ import json
 import numpy as np
 
 from iql_ros.files import (
-    check_keys, from_mapping, InputError, parse_yaml, read_text, shown)
+    check_keys, from_mapping, InputError, parse_yaml, read_text, shown, unknown_name)
 from iql_ros.robot.streams import Action, ActionScaling, Observation
 
 _KEYS = ('robot', 'control_rate', 'settle', 'observation', 'action', 'task')
 _SECOND = 1_000_000_000  # [ns]
+_OTHER_CLOCK = 10**6 * _SECOND  # of an age: no recording and no run is so long
 # Samples of one stream between two ticks: 1 kHz for 4 s. Of a flood the oldest go first, which
 # no later tick would ask for.
 _KEPT = 4_000
@@ -104,6 +105,13 @@ class RobotInterface:
         numerator, denominator = self._rate
         index = time_ns * numerator // (_SECOND * denominator)
         return index + 1 if self.tick_ns(index + 1) <= time_ns else index
+
+    @functools.cached_property
+    def measured(self) -> np.ndarray:
+        """Return which value of an observation measures each of an action; -1: none does."""
+        names = self.observation_names
+        return np.array([index for stream in self.action for index in (
+            map(names.index, stream.measured) if stream.measured else [-1] * stream.dim)])
 
     def split_action(self, action) -> list[np.ndarray]:
         """Split an action (action_dim,) into one vector a stream."""
@@ -197,6 +205,10 @@ def parse_robot_interface(text: str, where: str) -> RobotInterface:
         task=content['task'], text=text)
     for stream in interface.action:
         stream.gate.check_timeout(float(rate), f"{where}: action '{stream.topic}'")
+        for name in stream.measured:
+            if name not in interface.observation_names:
+                wrong = unknown_name('observed value', name, interface.observation_names)
+                raise InputError(f"{where}: action '{stream.topic}': measured: {wrong}")
     return interface
 
 
@@ -267,6 +279,19 @@ class ObservationBuffer:
         return np.concatenate([self._decode(index, values[0])
                                for index, values in enumerate(self._values)])
 
+    def newest(self, time_ns: int) -> np.ndarray:
+        """Return the newest values (observation_dim,), NaN where they are older than max_age."""
+        parts = []
+        for index, (stream, stamps) in enumerate(zip(self._streams, self._stamps)):
+            fresh = stamps and time_ns - stamps[-1] <= stream.max_age_ns
+            parts.append(self._decode(index, self._values[index][-1]) if fresh
+                         else np.full(stream.dim, np.nan))
+        return np.concatenate(parts)
+
+    def newest_ages_ns(self, time_ns: int) -> list[int | None]:
+        """Return the age [ns] of every stream's newest sample at a time, None without one."""
+        return [time_ns - stamps[-1] if stamps else None for stamps in self._stamps]
+
     def ages_ns(self, tick_ns: int) -> list[int | None]:
         """Return the age [ns] of every stream's latest sample at a tick, None without one."""
         positions = [bisect.bisect_right(stamps, tick_ns) for stamps in self._stamps]
@@ -287,4 +312,7 @@ class ObservationBuffer:
 
     @staticmethod
     def _what_is_wrong(age_ns: int | None) -> str:
-        return 'nothing received' if age_ns is None else f'{age_ns / _SECOND:.3f} s old'
+        if age_ns is None:
+            return 'nothing received'
+        said = f'{age_ns / _SECOND:.3f} s old'
+        return f'{said}: stamped by another clock' if age_ns > _OTHER_CLOCK else said

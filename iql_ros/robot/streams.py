@@ -21,16 +21,27 @@ import re
 
 import numpy as np
 
-from iql_ros.files import InputError, unknown_name
+from iql_ros.files import InputError, shown, unknown_name
 from iql_ros.robot import message_fields
-from iql_ros.robot.gate_settings import check_vector, GateSettings
+from iql_ros.robot.gate_settings import (
+    check_vector, EFFORT, GateSettings, KINDS, POSITION, VELOCITY)
 
 _STAMPS = ('header', 'receive')
 _QOS = ('auto', 'reliable', 'best_effort')
 _RULES = ('mean', 'last', 'longest')
 _TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
+# What a message's fields control, by type; other types are used for this and that.
+_CONTROLS = {
+    _TRAJECTORY: {'positions': POSITION, 'velocities': VELOCITY, 'effort': EFFORT},
+    'sensor_msgs/msg/JointState': {'position': POSITION, 'velocity': VELOCITY, 'effort': EFFORT}}
+_VELOCITIES = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 TOPIC_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _MAX_AGE = 1_000_000  # [s]
+
+
+def kind_of(type_name: str, field: str) -> str:
+    """Return what a field of a message controls, one of KINDS; '' where that is not said."""
+    return VELOCITY if type_name in _VELOCITIES else _CONTROLS.get(type_name, {}).get(field, '')
 
 
 def _check_topic(where: str, topic: str) -> None:
@@ -59,6 +70,8 @@ class Stream:
     joints: tuple[str, ...] = ()
     size: int = 0                        # values of an array field; 0: no array; allowed: >= 0
     beams: int = 0                       # sectors of a LaserScan; 0: no scan; allowed: >= 0
+    # that the header must have, as base_link; empty: any
+    frame_id: str = ''
 
     def __post_init__(self):
         where = f"topic '{self.topic}'"
@@ -124,6 +137,7 @@ class Stream:
             InputError: naming the topic and the field, joint or size that does not fit.
 
         """
+        self._check_frame(message)
         try:
             if self.width == 1 and not (self.joints or self.size or self.beams):
                 read = (message_fields.read_recorded_scalar if recorded
@@ -138,6 +152,15 @@ class Stream:
                              'of another kind; expected numbers, arrays of them with joints or '
                              'size, scans with beams, orientations in yaw_...()') from None
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _check_frame(self, message) -> None:
+        if not self.frame_id:
+            return
+        header = getattr(message, 'header', None)
+        found = '' if header is None else header.frame_id
+        if found.lstrip('/') != self.frame_id.lstrip('/'):
+            raise InputError(f"topic '{self.topic}' ({self.type}): frame_id is {shown(found)}; "
+                             f"expected '{self.frame_id}'")
 
     @functools.cached_property
     def _split_fields(self) -> list[tuple[str | None, str]]:
@@ -178,6 +201,8 @@ class Stream:
         message = make_message(self.type)
         if self.stamp == 'header':
             message_fields.set_stamp(message, time_ns)
+        if self.frame_id:
+            message.header.frame_id = self.frame_id
         values = np.asarray(vector, dtype=np.float64).reshape(len(self.fields), self.width)
         if self.joints:
             self._encode_joints(message, values, make_message)
@@ -234,6 +259,12 @@ class Action(Stream):
     time_from_start: float = 0.0         # [s] of a JointTrajectory's point; allowed: >= 0
     # topic of what the robot executed; where a recording has it, it is what is learned from
     executed: str = ''
+    # what the values do; default: what the type says (JointState, JointTrajectory, Twist);
+    # allowed: position | velocity | effort
+    controls: str = ''
+    # names of the observed values, as `inspect` prints them, that measure these, in their order:
+    # of a joint that is driven by velocity or effort its position
+    measured: tuple[str, ...] = ()
 
     def __post_init__(self):
         super().__post_init__()
@@ -249,7 +280,18 @@ class Action(Stream):
                              '>= 0 s')
         self.check_invertible()
         ActionScaling(self.low, self.high)  # refuses low >= high
-        self.gate.check(self.dim, self.low, self.high, where)
+        if self.controls and self.controls not in KINDS:
+            raise InputError(f'{where}: {unknown_name("controls", self.controls, KINDS)}')
+        if self.measured and len(self.measured) != self.dim:
+            raise InputError(f'{where}: measured: got {len(self.measured)} names; expected '
+                             f'{self.dim}, one a value')
+        self.gate.check(self.kinds, self.low, self.high, bool(self.measured), where)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return what every value controls, of KINDS; '' where nobody says."""
+        each = [self.controls or kind_of(self.type, field) for field in self.fields]
+        return tuple(kind for kind in each for _ in range(self.width))
 
     def contract(self) -> dict:
         """Return what gives the vector its meaning, with what -1 and +1 stand for."""

@@ -86,7 +86,7 @@ def _run_episode(policy, env, number: int, seed: int, scaling, gate, keys) -> Ep
     observation, info = env.reset(seed=seed)
     observation = observation_vector(observation, keys)
     if gate is not None:
-        gate.clear_trip()
+        gate.rest()
     return_, length, terminated, truncated = 0.0, 0, False, False
     while not (terminated or truncated):
         action = scaling.to_physical(policy.act(observation))
@@ -104,7 +104,7 @@ def _run_episode(policy, env, number: int, seed: int, scaling, gate, keys) -> Ep
 
 
 def _gated(gate: Gate, observation, action, tick: int) -> np.ndarray:
-    gate.check_observation(observation)
+    gate.observe(observation, tick * gate.period_ns)
     return gate.apply(action, tick * gate.period_ns).command
 
 

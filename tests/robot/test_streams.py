@@ -131,3 +131,20 @@ def test_a_text_and_an_array_are_no_number_whatever_they_read_as(value):
     stream = Observation('data', 'a/msg/B', ('data',), 1.0)
     with pytest.raises(InputError, match="topic 'data' .*another kind"):
         stream.decode(SimpleNamespace(data=value))
+
+
+@pytest.mark.parametrize('found, expected, message', [
+    ('base_link', 'base_link', ''), ('/base_link', 'base_link', ''), ('map', '', ''),
+    ('map', 'odom', "topic 'imu' (geometry_msgs/msg/TwistStamped): frame_id is 'map'; expected "
+     "'odom'")])
+def test_a_frame_that_is_stated_must_be_the_messages(found, expected, message):
+    stream = Observation('imu', 'geometry_msgs/msg/TwistStamped', ('twist.linear.x',), 0.1,
+                         frame_id=expected)
+    twist = make_message('geometry_msgs/msg/TwistStamped')
+    twist.header.frame_id = found
+    if not message:
+        assert stream.decode(twist).tolist() == [0.0]
+        return
+    with pytest.raises(InputError) as error:
+        stream.decode(twist)
+    assert str(error.value) == message
