@@ -22,7 +22,6 @@ from iql_ros.nodes.sentry.channel import Kind, Message
 from iql_ros.nodes.sentry.link import SentryLink
 from iql_ros.nodes.sentry.publishers import CommandPublishers
 from iql_ros.robot.robot_interface import RobotInterface
-from iql_ros.robot.safety import Gate
 
 _FLUSH = 0.2    # [s] for the last stop to arrive: a publisher that is gone sends it no more
 
@@ -37,7 +36,6 @@ class DirectCommands:
     def __init__(self, node, interface: RobotInterface, qos, tap):
         """Take the parts; publishers are made by `open`: nothing can be sent before."""
         self._node, self._interface, self._qos, self._tap = node, interface, qos, tap
-        self._stop = Gate(interface).stop
         self._publishers: CommandPublishers | None = None
 
     def open(self, stamp_ns: int, tripped: str) -> None:
@@ -48,9 +46,12 @@ class DirectCommands:
         """Send a command (action_dim,), decided on what was there at `sampled_ns`, monotonic."""
         self._show(command, stamp_ns, send=True)
 
-    def stop(self, stamp_ns: int) -> None:
-        """Send the stop."""
-        self._show(self._stop, stamp_ns, send=True)
+    def begin(self, stood: np.ndarray) -> None:
+        """Say where the robot stands before the first command of an episode, (action_dim,)."""
+
+    def stop(self, command: np.ndarray, target: np.ndarray, stamp_ns: int) -> None:
+        """Send a command on the way to where the stop leads, both (action_dim,)."""
+        self._show(command, stamp_ns, send=True)
 
     def _show(self, command, stamp_ns: int, send: bool) -> None:
         messages = self._publishers.encode(command, stamp_ns)
@@ -66,8 +67,8 @@ class DirectCommands:
         """Let commands out again; return why that cannot be, empty: it is done."""
         return ''
 
-    def looked(self, stamp_ns: int) -> None:
-        """Say that the watchdog has looked."""
+    def looked(self, measured: np.ndarray, stamp_ns: int) -> None:
+        """Say that the watchdog has looked, and where the robot is, (action_dim,)."""
 
     def fault(self) -> str:
         """Return why commands may not reach the robot; empty: they do."""
@@ -122,10 +123,14 @@ class SentryCommands(DirectCommands):
         self._link.send(Message(Kind.DRIVE, sampled_ns, stamp_ns, action=command))
         self._show(command, stamp_ns, send=False)
 
-    def stop(self, stamp_ns: int) -> None:
-        """Have the stop sent, and send it here when nobody else may."""
-        sent = self._link.send(Message(Kind.STOP, stamp_ns=stamp_ns))
-        self._show(self._stop, stamp_ns, send=not sent or bool(self._link.fault()))
+    def begin(self, stood: np.ndarray) -> None:
+        """Say where the robot stands: the sentry measures nothing."""
+        self._link.send(Message(Kind.BEGIN, time.monotonic_ns(), action=stood))
+
+    def stop(self, command: np.ndarray, target: np.ndarray, stamp_ns: int) -> None:
+        """Have the stop approached, and do it here when nobody else may."""
+        sent = self._link.send(Message(Kind.STOP, time.monotonic_ns(), stamp_ns, action=target))
+        self._show(command, stamp_ns, send=not sent or bool(self._link.fault()))
 
     def trip(self, reason: str, stamp_ns: int) -> None:
         """Have nothing but the stop sent from now on."""
@@ -135,9 +140,9 @@ class SentryCommands(DirectCommands):
         """Have commands sent again; return why that cannot be, empty: it is done."""
         return self._link.clear() if self._publishers is not None else ''
 
-    def looked(self, stamp_ns: int) -> None:
+    def looked(self, measured: np.ndarray, stamp_ns: int) -> None:
         """Say that the watchdog has looked; the answer says that the sentry lives."""
-        self._link.send(Message(Kind.LOOKED, time.monotonic_ns(), stamp_ns))
+        self._link.send(Message(Kind.LOOKED, time.monotonic_ns(), stamp_ns, action=measured))
 
     def fault(self) -> str:
         """Return why the sentry may not send what it is told; empty: it does."""

@@ -12,18 +12,21 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What every control loop shares, and the one that runs in lockstep with a simulator."""
+"""What every control loop shares: states, episodes' ends, trips, and what people ask for."""
 
 import threading
 import time
 import traceback
 
+import numpy as np
+
+from iql_ros.nodes.control.loop_statistics import LoopStatistics
 from iql_ros.nodes.control.robot_bridge import RobotBridge
 from iql_ros.robot.episode_runner import EpisodeRunner, TickResult
 from iql_ros.robot.robot_interface import RobotInterface
 
 WAITING, RUNNING, TRIPPED = 'WAITING', 'RUNNING', 'TRIPPED'
-_LOOK = 0.02  # [s] how often a wait looks whether it is over
+_LONGEST_RAMP = 2.0  # [s] to the stop, on leaving
 
 
 class ControlLoop:
@@ -34,8 +37,8 @@ class ControlLoop:
     `on_episode(summary)`, `on_event(kind, stamp_ns)`, `on_trip(reason)`, `log(text)`;
     `host.call_reset(stopping)` returns the stamp [ns] of the new episode's first step or None,
     `host.operator()` the action of an operator or None, `host.now_ns()` the time,
-    `host.not_ready()` what an episode has to wait for, `host.lasting_cause()` why a trip cannot
-    be cleared yet.
+    `host.not_ready()` what an episode has to wait for, `host.enabled()` whether it may go on,
+    `host.lasting_cause()` why a trip cannot be cleared yet.
     """
 
     def __init__(self, runner: EpisodeRunner, bridge: RobotBridge, commands,
@@ -44,13 +47,16 @@ class ControlLoop:
         self._runner, self._bridge, self._commands = runner, bridge, commands
         self._interface, self._host = interface, host
         self._has_reset, self._episodes = has_reset, episodes
+        self.statistics = LoopStatistics(interface.period_ns * 1e-9, interface.action_names)
         # Guards the gate's trip and what is sent. Never held while the policy thinks: a trip
         # from another thread must get its stop out even when the policy hangs.
         self._lock = threading.RLock()
-        self._last_sent_ns = 0
+        self._last_sent_ns, self._sent_at = 0, 0.0   # the last command; monotonic [s]
         self._trip_announced = False
         self._operator_announced = False
         self._left = True                   # the last stop has been sent, or none yet
+        self._drove = False                 # since the last stop
+        self._paused = False                # nothing is sent: the episode that ran is to end
         self._start_asked = True            # activation asks for the first episode
         self.stopping = threading.Event()
         self.finished_episodes = 0
@@ -93,6 +99,13 @@ class ControlLoop:
             self._runner.gate.trip(reason)
             self._announce_trip()
 
+    def pause(self) -> None:
+        """Stop the robot now, from any thread; the episode ends, and its next may begin."""
+        with self._lock:
+            if self.state == RUNNING and not self._paused:
+                self._paused = True
+                self._stop(self._stop_stamp_ns())
+
     def clear_trip(self) -> str | None:
         """Leave TRIPPED, the next episode starts as any other; return why that cannot be."""
         with self._lock:
@@ -118,6 +131,8 @@ class ControlLoop:
         """Be ready to run, also after an earlier `leave`; a trip is still one."""
         self._runner.abandon()
         self._commands.open(self._stop_stamp_ns(), self._runner.gate.trip_reason or '')
+        self._runner.gate.forget()
+        self._runner.gate.blend_in()
         self._left, self._start_asked = False, True
         self._trip_announced = self._runner.gate.trip_reason is not None
         self.stopping.clear()
@@ -127,8 +142,14 @@ class ControlLoop:
         self.stopping.set()
         self.wake()
         self._bridge.wake()
+        until = time.monotonic() + _LONGEST_RAMP
         with self._lock:
             self._stop(self._stop_stamp_ns())
+        while self._runner.gate.stopping and time.monotonic() < until:
+            time.sleep(self._interface.period_ns * 1e-9)
+            with self._lock:
+                self._stop(self._stop_stamp_ns())
+        with self._lock:
             self._left = True
 
     def close(self) -> None:
@@ -138,19 +159,35 @@ class ControlLoop:
     def _drive(self, command, stamp_ns: int, sampled_ns: int) -> None:
         """Send a command, unless there is a trip; `sampled_ns`, monotonic: see DirectCommands."""
         with self._lock:
-            if self._left:
+            if self._left or self._paused or self.stopping.is_set():
                 return
             if self._runner.gate.trip_reason is not None:
                 self._stop(stamp_ns)
                 return
+            if not self._drove:
+                self._drove = True
+                self._commands.begin(self._runner.gate.stood)
             self._commands.drive(command, stamp_ns, sampled_ns)
-            self._last_sent_ns = stamp_ns
+            self._last_sent_ns, self._sent_at = stamp_ns, time.monotonic()
 
     def _stop(self, stamp_ns: int) -> None:
         with self._lock:
-            if not self._left:
-                self._commands.stop(stamp_ns)
-                self._last_sent_ns = stamp_ns
+            if self._left:
+                return
+            gate = self._runner.gate
+            command = gate.next_stop(self._since_sent(), self._newest(stamp_ns))
+            if not np.isnan(command).any():  # else a position that nobody knows: it stays
+                self._commands.stop(command, gate.target, stamp_ns)
+            self._drove = False
+            self._last_sent_ns, self._sent_at = stamp_ns, time.monotonic()
+
+    def _since_sent(self) -> float:
+        """Return the time [s] since the last command, at most one period."""
+        return self._interface.period_ns * 1e-9
+
+    def _newest(self, stamp_ns: int) -> np.ndarray | None:
+        """Return what is known of the robot now, NaN where nothing is; None: the last tick's."""
+        return None
 
     def _announce_trip(self) -> None:
         if not self._trip_announced:
@@ -174,6 +211,15 @@ class ControlLoop:
             self._announce_operator(stamp_ns)
         return True
 
+    def _end_pause(self, tick_ns: int) -> None:
+        """End the episode that a pause cut; the tick in which it stopped is no transition."""
+        if self._runner.running:
+            self._runner.abandon()
+            self._host.on_event('end', tick_ns)
+            self._close_episode()
+        with self._lock:
+            self._paused, self._start_asked = False, True
+
     def _begin(self, tick_ns: int) -> None:
         with self._lock:
             self._start_asked = False
@@ -181,15 +227,17 @@ class ControlLoop:
         self._runner.start()
         self._host.on_event('start', tick_ns)
 
-    def _run_tick(self, tick_ns: int, observation) -> TickResult:
-        """Return what a tick comes to; an exception trips."""
+    def _run_tick(self, tick_ns: int, observation, late: float = 0.0) -> TickResult:
+        """Return what a tick comes to, sampled so late [s]; an exception trips."""
+        began = time.monotonic()
         try:
             result = self._runner.tick(tick_ns, observation, self._host.operator())
+            self.statistics.tick(began, late, time.monotonic() - began, result.changed)
         except Exception as error:  # whatever it is, the robot must stop
             self._host.log(traceback.format_exc())
             self.trip(f'exception in the loop: {error!r}')
             self._tripped()
-            return TickResult(self._runner.gate.stop, None, None, tick_ns)
+            return TickResult(None, None, None, tick_ns)
         if result.ended == 'trip':
             with self._lock:
                 self._announce_trip()
@@ -213,73 +261,10 @@ class ControlLoop:
 
     def _close_episode(self) -> None:
         self.finished_episodes += 1
+        self.statistics.pause()
         self._start_asked = self._has_reset
         self._host.on_episode(self._runner.summary)
 
     def all_done(self) -> bool:
         """Say whether the episodes asked for are done."""
         return bool(self._episodes) and self.finished_episodes >= self._episodes
-
-
-class LockstepLoop(ControlLoop):
-    """As fast as the simulator answers: one complete step in, one answer out."""
-
-    def __init__(self, *parts, timeout: float):
-        """Take `timeout` [s], after which the loop says whom it waits for."""
-        super().__init__(*parts)
-        self._timeout = timeout
-
-    def _run(self) -> None:
-        expected_ns, owed = None, False  # any complete step will do to join; a reset is owed
-        while not self.stopping.is_set() and not self.all_done():
-            if not owed:
-                step = self._wait_step(expected_ns)
-                if step is None:
-                    continue
-                expected_ns = None
-            if self.state == WAITING and self._wait_until_ready():
-                self._bridge.next_step()
-                expected_ns = self._host.call_reset(self.stopping)
-                owed = expected_ns is None
-                if not owed and not self._tripped():
-                    self._begin(expected_ns)
-            elif owed:
-                self.stopping.wait(_LOOK)
-            elif self.state != WAITING:
-                self._answer(*step)
-
-    def _wait_step(self, stamp_ns: int | None):
-        complete = self._bridge.wait_step(stamp_ns, self._timeout, self.stopping)
-        if self.stopping.is_set():
-            return None
-        self.waiting_for = self._bridge.missing(stamp_ns)
-        if complete:
-            return self._bridge.step()
-        self._host.log(f'waiting for {", ".join(self.waiting_for)}')
-        return None
-
-    def _wait_until_ready(self) -> bool:
-        """Wait for what the host waits for; say whether an episode may begin."""
-        while self.state == WAITING and not self.stopping.is_set():
-            self.waiting_for = self._host.not_ready()
-            if not self.waiting_for:
-                return True
-            self.stopping.wait(_LOOK)
-        return False
-
-    def _answer(self, stamp_ns: int, observation, samples: dict) -> None:
-        if self._bridge.reward_index in samples:
-            self._runner.builder.add_reward(stamp_ns, samples[self._bridge.reward_index])
-        if self._bridge.terminated_index in samples:
-            self._runner.builder.add_terminated(
-                stamp_ns, bool(samples[self._bridge.terminated_index]))
-        result = TickResult(self._runner.gate.stop, None, None, stamp_ns)
-        if not self._tripped():
-            result = self._run_tick(stamp_ns, observation)
-        if result.command is not None:  # at an episode's end the reset call is the answer
-            self._bridge.next_step()
-            self._drive(result.command, stamp_ns, time.monotonic_ns())
-        self._report(result, stamp_ns)
-
-    def _stop_stamp_ns(self) -> int:
-        return self._bridge.step_ns()

@@ -17,6 +17,8 @@
 import threading
 import time
 
+import numpy as np
+
 from iql_ros.nodes.control.clock_watch import ClockWatch
 from iql_ros.nodes.control.control_loop import ControlLoop, RUNNING, TRIPPED, WAITING
 from iql_ros.nodes.hosting.real_time import (
@@ -25,7 +27,8 @@ from iql_ros.nodes.hosting.real_time import (
 _POLL = 0.001           # [s] how often simulated time is looked at near a tick
 _LONGEST_WAIT = 0.1     # [s] how late a request to stop may be seen
 _WATCHDOG_RATE = 50.0   # [Hz] at least, and
-_LOOKS = 2              # in a control period: the sentry wants three in one and a half
+_LOOKS = 3              # in a control period: the sentry wants one in 1.7
+_SILENCE = 3            # periods without a command, after which a robot may be anywhere
 _LATE = 0.17            # [s] a tick not finished by then trips, whatever the control rate
 _PATIENCE = 5.0         # [s] until the log says whom an episode waits for
 
@@ -46,7 +49,7 @@ class RealTimeLoop(ControlLoop):
         self._sampled_ns = 0                # the last tick; what is older has been forgotten
         self._seen_ns = 0                   # the node's clock, when the loop looked last
         self._woken = threading.Event()     # an operator has sent a command, or we leave
-        self._drove, self._rest_until = False, 0.0  # the stop is repeated until then, monotonic
+        self._rest_until = 0.0              # the stop is repeated until then, monotonic [s]
         self._stopped_at = 0.0              # the last stop, monotonic [s]
         self._clock = self._new_clock_watch()
         self._stop_repeat = max(stream.gate.stop_repeat_ns
@@ -55,6 +58,20 @@ class RealTimeLoop(ControlLoop):
     def wake(self) -> None:
         """Let the loop look for an operator's command now."""
         self._woken.set()
+
+    def trip(self, reason: str) -> None:
+        """Trip, from any thread: the stop goes out now, from wherever the robot then is."""
+        with self._lock:
+            if time.monotonic() - self._sent_at > _SILENCE * self._interface.period_ns * 1e-9:
+                self._runner.gate.forget()
+            super().trip(reason)
+
+    def pause(self) -> None:
+        """Stop the robot now, from any thread: no tick is due any more."""
+        with self._lock:
+            super().pause()
+            if self._paused:
+                self._next_ns = None
 
     def enter(self) -> None:
         """Be ready to run, also after an earlier `leave`: no tick is late yet."""
@@ -103,7 +120,9 @@ class RealTimeLoop(ControlLoop):
         """Return what an episode that begins at a tick would lack."""
         with self._bridge.lock:
             stale = self._bridge.buffer.stale(tick_ns)
-        return [*self._not_ready(), *stale, *self._bridge.unfit()]
+        gate = self._runner.gate
+        return [*self._not_ready(), *stale, *self._bridge.unfit(),
+                *gate.outside(self._newest(tick_ns)), *(['the stop'] if gate.stopping else [])]
 
     def _reset_when_complete(self, tick_ns: int) -> int:
         """Return the index of the new episode's first tick, 0 when there is none yet."""
@@ -127,6 +146,8 @@ class RealTimeLoop(ControlLoop):
         self.waiting_for = stale
         if self._tripped():
             return  # the watchdog repeats the stop
+        if self._paused:
+            self._end_pause(tick_ns)
         if not self._runner.running:
             self.waiting_for = self._missing(tick_ns)
             if not self._start_asked:
@@ -148,14 +169,15 @@ class RealTimeLoop(ControlLoop):
         return '; '.join([f'stream too old: {", ".join(stale)}', *self._bridge.unfit()])
 
     def _act(self, tick_ns: int, observation, sampled_ns: int) -> None:
-        result = self._run_tick(tick_ns, observation)
+        late_ns = self._host.now_ns() - tick_ns - self._interface.settle_ns
+        result = self._run_tick(tick_ns, observation, late_ns * 1e-9)
         with self._lock:
-            if result.command is None or result.ended:
+            if result.command is None:
                 self._stop(result.stamp_ns)
             else:
                 self._drive(result.command, result.stamp_ns, sampled_ns)
             self._next_ns = None
-            if self._runner.running and self._runner.gate.trip_reason is None:
+            if self.state == RUNNING and not self._paused:
                 next_ns = tick_ns + self._interface.period_ns
                 self._due_ns = time.monotonic_ns() + (
                     next_ns + self._interface.settle_ns - self._host.now_ns())
@@ -164,15 +186,18 @@ class RealTimeLoop(ControlLoop):
 
     def _stop(self, stamp_ns: int) -> None:
         with self._lock:
+            drove = self._drove
             super()._stop(stamp_ns)
             self._stopped_at = time.monotonic()
-            if self._drove:
-                self._drove, self._rest_until = False, self._stopped_at + self._stop_repeat
+            if drove:
+                self._rest_until = self._stopped_at + self._stop_repeat
 
-    def _drive(self, command, stamp_ns: int, sampled_ns: int) -> None:
-        with self._lock:
-            self._drove = True
-            super()._drive(command, stamp_ns, sampled_ns)
+    def _since_sent(self) -> float:
+        return min(max(time.monotonic() - self._sent_at, 1e-9), super()._since_sent())
+
+    def _newest(self, stamp_ns: int) -> np.ndarray:
+        with self._bridge.lock:
+            return self._bridge.buffer.newest(stamp_ns)
 
     def _follow_operator(self) -> None:
         """Send, between ticks, what an operator commands; between episodes, the stop after it."""
@@ -183,7 +208,8 @@ class RealTimeLoop(ControlLoop):
                 return
             if woken and not (self.state == WAITING and self._not_ready()):
                 now_ns, operator = self._host.now_ns(), self._host.operator()
-                if operator is not None:
+                if operator is not None and (
+                        self.state == RUNNING or self._runner.gate.see(self._newest(now_ns))):
                     self._drive(self._runner.operate(now_ns, operator), now_ns,
                                 time.monotonic_ns())
                     self._announce_operator(now_ns)
@@ -243,13 +269,16 @@ class RealTimeLoop(ControlLoop):
         cause = self._cause(now_ns)
         if cause:
             self.trip(cause)
-        self._commands.looked(now_ns)
+        if not self._host.enabled():
+            self.pause()
+        self._commands.looked(self._runner.gate.where(self._newest(now_ns)), now_ns)
         self._release_operator()
         with self._lock:
             resting = self.state == WAITING and not self._runner.operated and (
                 time.monotonic() < self._rest_until)
             again_at = self._stopped_at + self._interface.period_ns * 1e-9
-            if (self.state == TRIPPED or resting) and time.monotonic() >= again_at:
+            stops = self.state == TRIPPED or resting or self._runner.gate.stopping
+            if stops and time.monotonic() >= again_at:
                 self._stop(now_ns)
 
     def _cause(self, now_ns: int) -> str:

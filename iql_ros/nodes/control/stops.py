@@ -18,7 +18,7 @@ import time
 
 from iql_ros.files import InputError, shown
 from iql_ros.nodes.control.company import Company
-from iql_ros.nodes.sentry.e_stops import EStops, SIMULATED_DISCOVERY
+from iql_ros.nodes.sentry.e_stops import DISCOVERY, EStops, SIMULATED_DISCOVERY
 from iql_ros.nodes.sentry.trip_memory import TripMemory
 from iql_ros.robot.streams import TOPIC_NAME
 
@@ -42,8 +42,8 @@ class Stops:
             if not TOPIC_NAME.fullmatch(topic.removeprefix('~/')):
                 raise InputError(f"parameter 'e_stops': got {shown(topic)}; expected topics like "
                                  '~/e_stop or /e_stop, of letters, digits and _')
-        self.e_stops = EStops(node, e_stops, timeout, on_press, *(
-            [SIMULATED_DISCOVERY] if node.get_parameter('lockstep').value else []))
+        discovery = SIMULATED_DISCOVERY if node.get_parameter('lockstep').value else DISCOVERY
+        self.e_stops = EStops(node, e_stops, timeout, on_press, discovery)
         self._timeout = timeout
         self._memory: TripMemory | None = None
         self._kept = ''

@@ -28,24 +28,34 @@ _LONGEST_TEXT = 1000
 
 
 class Kind(enum.IntEnum):
-    """What a message says; up to CLOSE policy_node says it, from there on the sentry."""
+    """What a message says; up to BEGIN policy_node says it, from there on the sentry."""
 
     OPEN = 0       # commands are to come; with the text of a trip that holds already
     DRIVE = 1      # a command that the gate let through
-    STOP = 2       # send the stop; nothing is expected after it
-    TRIP = 3       # send the stop, and nothing else until CLEAR
+    STOP = 2       # go on towards the stop; nothing is expected after it
+    TRIP = 3       # stop, and send nothing else until CLEAR
     CLEAR = 4
-    LOOKED = 5     # the watchdog has looked; the sentry says it back, with what it waits for
+    LOOKED = 5     # the watchdog has looked, and has seen where the robot is
     CLOSE = 6      # send the stop, then be silent
-    READY = 7      # to begin, and after OPEN, CLEAR and CLOSE
-    REFUSED = 8    # in answer to CLEAR
-    TRIPPED = 9
-    FAILED = 10    # the sentry cannot go on
+    BEGIN = 7      # where the robot stands before an episode's first command
+    READY = 8      # to begin, and after OPEN, CLEAR and CLOSE
+    REFUSED = 9    # in answer to CLEAR
+    TRIPPED = 10
+    FAILED = 11    # the sentry cannot go on
+    ANSWER = 12    # to LOOKED, with what it waits for
+
+
+_OF_VALUES = {Kind.DRIVE, Kind.STOP, Kind.LOOKED, Kind.BEGIN}
 
 
 @dataclasses.dataclass(frozen=True)
 class Message:
-    """One message; `action` (action_dim,) goes with DRIVE alone."""
+    """
+    One message; `action` has the shape (action_dim,).
+
+    It is the command of DRIVE, and where the STOP leads; with BEGIN and LOOKED it is where the
+    robot is, NaN where nobody knows.
+    """
 
     kind: Kind
     time_ns: int = 0               # monotonic: of what it says, not of its sending
@@ -65,7 +75,7 @@ def unpack(data: bytes) -> Message:
     """Return the message of its bytes."""
     kind, time_ns, stamp_ns = _HEAD.unpack_from(data)
     rest, kind = data[_HEAD.size:], Kind(kind)
-    if kind == Kind.DRIVE:
+    if kind in _OF_VALUES and rest:
         return Message(kind, time_ns, stamp_ns, action=np.frombuffer(rest))
     return Message(kind, time_ns, stamp_ns, text=rest.decode(errors='replace'))
 

@@ -29,7 +29,7 @@ _QOS = (QoSProfile(depth=10, reliability=_RELIABLE, durability=_LATCHED),
         QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT))
 # [s] in which who publishes before us is found, also on a busy machine that loses a packet; who
 # says his state ends the wait.
-_DISCOVERY = 2.0
+DISCOVERY = 2.0
 SIMULATED_DISCOVERY = 0.5
 _ASKING = 1.0      # [s] in which a publisher may say its state, if it repeats it,
 # and one that keeps it: where the first heartbeat is lost, DDS sends the next after 3 s
@@ -68,7 +68,7 @@ class EStops:
     keeps or repeats it (at 1 Hz or more) is heard in time.
     """
 
-    def __init__(self, node, topics, timeout: float, on_press, discovery: float = _DISCOVERY):
+    def __init__(self, node, topics, timeout: float, on_press, discovery: float = DISCOVERY):
         """
         Listen from now on.
 

@@ -113,7 +113,7 @@ class SentryLink:
             self._on_trip(self.fault())
 
     def _hear(self, message: Message) -> None:
-        if message.kind == Kind.LOOKED:
+        if message.kind == Kind.ANSWER:
             self._answered_ns, self.waiting_for = message.time_ns, message.text
         elif message.kind in (Kind.READY, Kind.REFUSED):
             self._refusal = message.text

@@ -15,7 +15,6 @@
 """The process of the sentry: its socket, its topics, and its end."""
 
 import collections
-import dataclasses
 import json
 import os
 import signal
@@ -46,6 +45,7 @@ _LOOK = 0.1            # [s] between looks at the buttons' silence
 _ENDING = 3            # [s]
 _LAST_STOPS = 3        # sent on leaving, for those who listen without reliability
 _BETWEEN = 0.02        # [s]
+_LONGEST_RAMP_NS = 2 * 10**9   # to the stop, when nobody is there any more
 
 
 def main() -> None:
@@ -135,7 +135,7 @@ class SentryProcess:
             if message.kind == Kind.OPEN:
                 self._open(message, now_ns)
             elif message.kind == Kind.CLOSE:
-                self._close(message.stamp_ns)
+                self._close()
             elif message.kind == Kind.CLEAR:
                 self._clear(message, now_ns)
             else:
@@ -146,7 +146,7 @@ class SentryProcess:
     def _answer(self, message: Message) -> None:
         """Say that the sentry lives, and which button it has not heard: it may hear it later."""
         waiting_for = '' if self._sentry.driving else self._e_stops.unknown()
-        self._channel.send(dataclasses.replace(message, text=waiting_for))
+        self._channel.send(Message(Kind.ANSWER, message.time_ns, text=waiting_for))
 
     def _look(self) -> None:
         with self._lock:
@@ -171,10 +171,10 @@ class SentryProcess:
         self._sentry.take(message, now_ns)
         self._channel.send(Message(Kind.READY))
 
-    def _close(self, stamp_ns: int) -> None:
+    def _close(self) -> None:
         if self._publishers is not None:
             for _ in range(_LAST_STOPS):
-                self._publish(self._sentry.stop, stamp_ns)
+                self._sentry.repeat(time.monotonic_ns())
                 time.sleep(_BETWEEN)
             self._sentry.active = False
             self._publishers.flush(timeout=_LOOK)
@@ -192,8 +192,10 @@ class SentryProcess:
             reason = self._sentry.trip_reason
         if self._memory and reason:
             self._memory.keep(reason)
-        until_ns = time.monotonic_ns() + self._stop_repeat_ns
-        while time.monotonic_ns() < until_ns:
+        began_ns = time.monotonic_ns()
+        until_ns = began_ns + self._stop_repeat_ns
+        while time.monotonic_ns() < until_ns or (
+                self._sentry.stopping and time.monotonic_ns() < began_ns + _LONGEST_RAMP_NS):
             with self._lock:
                 self._sentry.repeat(time.monotonic_ns())
             time.sleep(self._interface.period_ns * 1e-9)

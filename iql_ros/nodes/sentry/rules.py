@@ -17,12 +17,13 @@
 import numpy as np
 
 from iql_ros.nodes.sentry.channel import Kind, Message
+from iql_ros.robot.gate_rules import gate_rules
 from iql_ros.robot.robot_interface import RobotInterface
-from iql_ros.robot.safety import Gate
 
-_PATIENCE = 1.5          # periods without a word from the watchdog, and of a command's age
+_PATIENCE = 1.7          # periods without a word from the watchdog, and of a command's age
 _LONGEST_PATIENCE = 0.17  # [s] of either
 _ROUNDING = 1e-9         # of a command, relative: rates are computed twice
+_SILENCE = 3              # periods without a command, after which a robot may be anywhere
 
 
 def patience_ns(interface: RobotInterface) -> int:
@@ -40,15 +41,15 @@ class Sentry:
 
     def __init__(self, interface: RobotInterface, publish, tell):
         """Take `publish(command, stamp_ns)` and `tell(message)`, to policy_node."""
-        gate = Gate(interface)
-        self._low, self._high, self.stop = gate.limit_low, gate.limit_high, gate.stop
-        self._max_rate = gate.max_rate
+        self._rules = gate_rules(interface)
         self._publish, self._tell = publish, tell
         self._period_ns, self._patience_ns = interface.period_ns, patience_ns(interface)
         self.active, self.driving = False, False
         self.trip_reason: str | None = None
-        self._last, self._last_stamp_ns = self.stop, None   # what was sent; None: the stop
-        self._looked_ns, self._stopped_ns = 0, 0
+        self._unknown = np.full(interface.action_dim, np.nan)
+        self._measured = self._unknown          # NaN where nothing measures it
+        self._looked_ns, self._stopped_ns, self._sent_ns = 0, 0, 0
+        self._forget()
         self._clock_offset_ns = 0              # of the messages' clock to the monotonic one
 
     def take(self, message: Message, now_ns: int) -> None:
@@ -57,8 +58,14 @@ class Sentry:
             self._drive(message, now_ns)
         elif message.kind == Kind.LOOKED:
             self._looked_ns = message.time_ns
+            self._measured = self._unknown if message.action is None else message.action
             self._clock_offset_ns = message.stamp_ns - message.time_ns
+        elif message.kind == Kind.BEGIN and not self.driving:
+            self._last = np.where(self._rules.position & ~np.isnan(message.action),
+                                  message.action, self._last)
         elif message.kind == Kind.STOP:
+            if message.action is not None:  # who sees the robot knows better where it stands
+                self._target = np.clip(message.action, self._rules.low, self._rules.high)
             self._send_stop(message.stamp_ns, now_ns)
         elif message.kind == Kind.TRIP:
             self.trip(message.text, now_ns)
@@ -67,9 +74,15 @@ class Sentry:
         elif message.kind == Kind.OPEN:
             self._open(message, now_ns)
 
+    def _forget(self) -> None:
+        """Forget what was sent: nobody has for a while, and the robot may be elsewhere."""
+        self._last = self._rules.stop_target(self._unknown, self._unknown)   # what was sent
+        self._last_stamp_ns: int | None = None  # None: it led to the stop
+        self._target: np.ndarray | None = None  # where the stop leads to
+
     def _open(self, message: Message, now_ns: int) -> None:
         self.active, self.driving = True, False
-        self._last, self._last_stamp_ns = self.stop, None
+        self._forget()
         self._clock_offset_ns = message.stamp_ns - message.time_ns
         self.trip_reason = None
         if message.text:
@@ -86,6 +99,7 @@ class Sentry:
             return
         self._publish(message.action, message.stamp_ns)
         self._last, self._last_stamp_ns = message.action, message.stamp_ns
+        self._target, self._sent_ns = None, now_ns
         if not self.driving:
             self.driving, self._looked_ns = True, now_ns
 
@@ -93,15 +107,15 @@ class Sentry:
         action, age_ns = message.action, now_ns - message.time_ns
         if age_ns > self._patience_ns:
             return f'it is {age_ns * 1e-9:.3f} s old; allowed: {self._patience_ns * 1e-9:g} s'
-        if action.shape != self.stop.shape or not np.all(np.isfinite(action)):
-            return f'{action.tolist()}; expected {self.stop.size} finite values'
+        if action.shape != self._last.shape or not np.all(np.isfinite(action)):
+            return f'{action.tolist()}; expected {self._last.size} finite values'
         elapsed_ns = self._period_ns
         if self._last_stamp_ns is not None:
             elapsed_ns = min(max(message.stamp_ns - self._last_stamp_ns, 1), self._period_ns)
-        reach = self._max_rate * (elapsed_ns * 1e-9) + _ROUNDING * (1 + np.abs(self._last))
-        for what, low, high in (('limit', self._low, self._high),
+        reach = self._rules.max_rate * (elapsed_ns * 1e-9) + _ROUNDING * (1 + np.abs(self._last))
+        for what, low, high in (('limit', self._rules.low, self._rules.high),
                                 ('max_rate', self._last - reach, self._last + reach)):
-            outside = np.flatnonzero((action < low) | (action > high))
+            outside = np.flatnonzero(~((action >= low) & (action <= high)))  # NaN is none
             if outside.size:
                 index = int(outside[0])
                 return (f'action[{index}] is {action[index]:g}; allowed ({what}): '
@@ -112,15 +126,29 @@ class Sentry:
         """Stop the robot, whoever says so, and let policy_node know."""
         if self.trip_reason is None:
             self.trip_reason = reason
+            if now_ns - self._sent_ns > _SILENCE * self._period_ns:
+                self._forget()
             self._tell(Message(Kind.TRIPPED, now_ns, text=reason))
             if self.active:
                 self.repeat(now_ns)
 
     def _send_stop(self, stamp_ns: int, now_ns: int) -> None:
-        self.driving, self._stopped_ns = False, now_ns
-        self._last, self._last_stamp_ns = self.stop, None
-        if self.active:
-            self._publish(self.stop, stamp_ns)
+        self.driving, self._stopped_ns, self._last_stamp_ns = False, now_ns, None
+        self._last = np.where(np.isnan(self._last), self._measured, self._last)
+        if self._target is None or np.isnan(self._target).any():
+            self._target = self._rules.stop_target(self._last, self._measured)
+        if not self.active or np.isnan(self._target).any():  # a position nobody knows
+            return
+        elapsed_ns = min(max(now_ns - self._sent_ns, 1), self._period_ns)
+        self._last = self._rules.towards(self._target, self._last, elapsed_ns * 1e-9)
+        self._sent_ns = now_ns
+        self._publish(self._last, stamp_ns)
+
+    @property
+    def stopping(self) -> bool:
+        """Say whether what was sent leads to the stop and has not reached it."""
+        return self._target is not None and not np.array_equal(
+            self._last, self._target, equal_nan=True)
 
     def look(self, now_ns: int) -> None:
         """See whether policy_node has been silent for too long, and repeat a trip's stop."""
@@ -141,6 +169,8 @@ class Sentry:
         """Return when to look next; None: when there is a message."""
         if self.driving:
             return self._looked_ns + self._patience_ns
+        if self.active and self.stopping:
+            return self._stopped_ns + self._period_ns
         if self.active and self.trip_reason is not None:  # policy_node repeats it, too: be later
             return self._stopped_ns + self._patience_ns
         return None
