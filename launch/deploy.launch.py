@@ -33,11 +33,13 @@ ARGUMENTS = {
     'env': ('', 'Gymnasium id of the simulated robot; empty: env_id of params_file'),
     'lockstep': ('false', 'true: simulate as fast as the machine allows', 'true', 'false'),
     'record': ('', 'bags of it in record_folder; empty: as in params_file', '', 'true', 'false'),
+    'limit_scale': ('', 'of limits and rates, for first drives; empty: as in params_file'),
+    'enable_timeout': ('', 'somebody must hold ~/enable; empty: as in params_file'),
     'log_level': ('info', 'of what the nodes say', 'debug', 'info', 'warn', 'error', 'fatal'),
     'params_file': (f'{SHARE}/config/nodes.yaml', 'parameters of the nodes'),
 }
 SAMPLE = {'robot_config': 'config/robots/diffbot.yaml', 'checkpoint': 'share/diffbot.safetensors'}
-READ = {'record': lambda text: text == 'true', **dict.fromkeys(
+READ = {'record': 'true'.__eq__, 'limit_scale': float, 'enable_timeout': float, **dict.fromkeys(
     (*SAMPLE, 'learner', 'device'), lambda text: ParameterValue(text, value_type=str))}
 
 
@@ -51,8 +53,7 @@ def start(context):
         given[name] = given[name] or f'{SHARE}/{path}'
     values = {name: read(given[name]) for name, read in READ.items() if given[name]}
     values.update(autostart=sim, use_sim_time=sim and not lockstep, lockstep=sim and lockstep)
-    if sim and given['learner']:
-        values['evaluate_every'] = 0  # there the learner evaluates by itself
+    values.update({'evaluate_every': 0} if sim and given['learner'] else {})  # it does, there
     full_name = (given['namespace'] + '/sim' * sim + '/policy_node').strip('/')
     policy = Node(
         package='iql_ros', executable='policy_node', name='policy_node', output='screen',
@@ -61,9 +62,8 @@ def start(context):
         ros_arguments=['--log-level', f"{full_name.replace('/', '.')}:={given['log_level']}"],
         remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')] if sim else [],
         parameters=[given['params_file'], values], on_exit=Shutdown(reason='policy_node ends'))
-    given['record'] = 'false'  # of the simulator: two bags would count a run twice
-    simulator = IncludeLaunchDescription(
-        f'{SHARE}/launch/sim.launch.py', launch_arguments=given.items())
+    simulator = IncludeLaunchDescription(  # two bags would count a run twice
+        f'{SHARE}/launch/sim.launch.py', launch_arguments={**given, 'record': 'false'}.items())
     return [simulator, policy] if sim else [policy]
 
 

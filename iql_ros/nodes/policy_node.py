@@ -21,18 +21,21 @@ import threading
 import time
 import traceback
 
-from diagnostic_msgs.msg import DiagnosticStatus
 from std_srvs.srv import Trigger
 
 from iql_ros.files import check_new_file, InputError
 from iql_ros.nodes.control.commands import DirectCommands, SentryCommands
-from iql_ros.nodes.control.control_loop import LockstepLoop, RUNNING, TRIPPED
+from iql_ros.nodes.control.control_loop import RUNNING
+from iql_ros.nodes.control.enable import Enable
 from iql_ros.nodes.control.episode_log import EpisodeLog
 from iql_ros.nodes.control.interventions import Interventions
+from iql_ros.nodes.control.lockstep_loop import LockstepLoop
 from iql_ros.nodes.control.loop_host import LoopHost
+from iql_ros.nodes.control.observation_limit import ObservationLimit
 from iql_ros.nodes.control.real_time_loop import RealTimeLoop
 from iql_ros.nodes.control.reset_client import ResetClient
 from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, RobotBridge
+from iql_ros.nodes.control.status import Status
 from iql_ros.nodes.control.stops import Stops
 from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
@@ -60,6 +63,14 @@ PARAMETERS = (
               fixed=AT_START),
     Parameter('e_stop_timeout', 0.0, 'after which a silent e_stop trips, 0: never [s]',
               range=(0.0, 3600.0), fixed=AT_START),
+    Parameter('enable_timeout', 0.0, 'for how long a true on ~/enable counts, 0: nobody need '
+              'hold it [s]', range=(0.0, 3600.0)),
+    Parameter('limit_scale', 1.0, 'of limits and rates, for first drives',
+              range=(0.05, 1.0), counts='from the next tick'),
+    Parameter('observation_limit', 'warn', "when an observation leaves the training data's range",
+              choices=('off', 'warn', 'trip'), counts='from the next tick'),
+    Parameter('observation_margin', 1.0, 'beyond that range, in standard deviations of the data',
+              range=(0.0, 1e6), counts='from the next tick'),
     Parameter('allow_other_commanders', False, 'drive while others publish the command topics'),
     Parameter('learner', '', 'name of the finetune_node that learns from this; empty: none'),
     Parameter('learner_run', '', "whose weights to follow, as it logs; empty: the only learner's"),
@@ -140,7 +151,13 @@ class PolicyNode(GuardedLifecycleNode):
             wrong = "reset: got 'manual'" if task.manual_reset else "key 'reset' is missing"
             raise InputError(f"robot '{interface.robot}': task: {wrong}; lockstep needs the reset "
                              'service of the simulator')
-        runner = EpisodeRunner(self._make_driver(interface, task), interface, task)
+        act = self._make_driver(interface, task)
+        runner = EpisodeRunner(act, interface, task, self._observation_limit)
+        runner.gate.scale = self._settings.limit_scale
+        if self._settings.enable_timeout and self._settings.lockstep:
+            raise InputError(f"parameter 'enable_timeout': got {self._settings.enable_timeout}; "
+                             'lockstep is for simulation, where nobody holds a switch: 0')
+        self._enable = Enable(self, self._settings.enable_timeout)
         self._interface, self._task, self._runner = interface, task, runner
         self._episode_log = EpisodeLog(self, self._settings, self._tap)
         self._stops.configure(interface, runner.gate,
@@ -153,15 +170,21 @@ class PolicyNode(GuardedLifecycleNode):
             self, interface, self._settings.intervention_timeout,
             self._bridge.step_ns if self._settings.lockstep else time.monotonic_ns)
         self._loop = self._make_loop(interface, task)
+        self._status = Status(runner, self._loop, self._bridge, self._stops, self._episode_log,
+                              self._loop.statistics, self._learning, self._observation_limit)
         self._make_entities()
 
     def _make_driver(self, interface, task):
+        self._observation_limit = None
         if self._make_act:
             refuse_learning(self._settings)
             return self._control_thread.submit(self._make_act, interface).result()
         policy = self._control_thread.submit(load_driver, self._settings, interface,
                                              self.get_logger().info).result()
         self._learning = LearningLink(self, self._settings, interface, task, policy)
+        self._observation_limit = ObservationLimit(
+            policy, interface.observation_names, self._settings.observation_limit,
+            self._settings.observation_margin)
         return self._learning.act
 
     def _make_commands(self, interface):
@@ -172,7 +195,7 @@ class PolicyNode(GuardedLifecycleNode):
                               self._stops.for_sentry(interface), self._trip)
 
     def _make_loop(self, interface, task):
-        host = LoopHost(self, self._stops, self._episode_log, self._interventions,
+        host = LoopHost(self, self._stops, self._episode_log, self._interventions, self._enable,
                         self._learning, self._call_reset)
         parts = (self._runner, self._bridge, self._commands, interface, host,
                  task.reset is not None, self._settings.episodes)
@@ -184,7 +207,8 @@ class PolicyNode(GuardedLifecycleNode):
         self._reset_client = None
         diagnostics = DiagnosticsPublisher(self, 'control', self._interface.robot, self._describe)
         self._interventions.subscribe(self._loop.wake, self._trip, self._stops.note)
-        self._destroyers = [diagnostics.destroy, self._interventions.destroy,
+        self._enable.subscribe(self._loop.pause)
+        self._destroyers = [diagnostics.destroy, self._interventions.destroy, self._enable.destroy,
                             self._episode_log.destroy, self._commands.destroy]
         if self._learning:
             self._learning.connect()
@@ -203,6 +227,7 @@ class PolicyNode(GuardedLifecycleNode):
             self._destroyers.append(self._reset_client.destroy)
 
     def _activate(self) -> None:
+        self._bridge.check_fits()
         self._stops.activate(self._runner.gate, self._settings.allow_other_commanders)
         self._episode_log.open(self._interface.robot, self._bridge.types)
         self._bridge.sampled = True
@@ -260,6 +285,10 @@ class PolicyNode(GuardedLifecycleNode):
 
     def _change(self) -> None:
         self._interventions.set_timeout(self._settings.intervention_timeout)
+        self._runner.gate.scale = self._settings.limit_scale
+        if self._observation_limit:
+            self._observation_limit.set(self._settings.observation_limit,
+                                        self._settings.observation_margin)
         if self._learning:
             self._learning.change(self._settings)
 
@@ -310,21 +339,7 @@ class PolicyNode(GuardedLifecycleNode):
             self._loop.trip(text)
 
     def _describe(self):
-        """Return level, message and values for /diagnostics."""
-        state = self._loop.state if self._running_loop is not None else 'INACTIVE'
-        learning, learning_values = self._learning.describe() if self._learning else ([], {})
-        waiting = self._loop.waiting_for if state != TRIPPED else ()
-        reasons = [self._runner.gate.trip_reason, ', '.join(waiting), *self._stops.remarks(),
-                   self._episode_log.trouble,
-                   self._runner.operated and 'operator in control', *learning]
-        reason = '; '.join(dict.fromkeys(text for text in reasons if text))
-        level = DiagnosticStatus.WARN if reason else DiagnosticStatus.OK
-        if state == TRIPPED:
-            level = DiagnosticStatus.ERROR
-        values = {'episodes': self._loop.finished_episodes,
-                  'samples from the future': self._bridge.refused,
-                  **learning_values}
-        return level, f'{state}: {reason}' if reason else state, values
+        return self._status.describe(self._running_loop is not None)
 
 
 def main(args=None) -> int:

@@ -87,6 +87,8 @@ def checkpoint_facts(dataset: Dataset) -> dict:
     return {'name': dataset.name, 'fingerprint': dataset.fingerprint,
             'action_low': dataset.action_low.tolist(),
             'action_high': dataset.action_high.tolist(),
+            'observation_low': dataset.observations.min(axis=0).tolist(),
+            'observation_high': dataset.observations.max(axis=0).tolist(),
             'observation_keys': list(dataset.observation_keys),
             'environment': dataset.environment}
 

@@ -153,12 +153,19 @@ def _check_header(header, path) -> None:
                              f'{_MOST_VALUES}')
     data = header['dataset']
     for name in ('action_low', 'action_high'):
-        if len(data[name]) not in (1, dims['action']) or not all(map(_is_number, data[name])):
-            raise InputError(f"{path}: dataset: '{name}' is {shown(data[name])}; expected "
-                             f"{dims['action']} finite numbers")
+        _check_numbers(data[name], (1, dims['action']), f"{path}: dataset: '{name}'")
+    for name in ('observation_low', 'observation_high'):
+        if name in data:  # older checkpoints do not tell it
+            _check_numbers(data[name], (dims['observation'],), f"{path}: dataset: '{name}'")
     if not all(isinstance(key, str) for key in data['observation_keys']):
         raise InputError(f"{path}: dataset: 'observation_keys' is "
                          f"{shown(data['observation_keys'])}; expected names")
+
+
+def _check_numbers(values, sizes: tuple[int, ...], where: str) -> None:
+    if not isinstance(values, list) or len(values) not in sizes or not all(
+            map(_is_number, values)):
+        raise InputError(f'{where} is {shown(values)}; expected {sizes[-1]} finite numbers')
 
 
 def _check_kinds(mapping, kinds: dict, where) -> None:

@@ -55,6 +55,17 @@ class Policy:
         """Return the standard deviation (action_dim,) of the actor's samples, in [-1, 1]."""
         return self._actor.std
 
+    @property
+    def observation_range(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Return low, high and standard deviation (O,) of the training data; None: not told."""
+        data = self.header['dataset']
+        if 'observation_low' not in data or 'observation_high' not in data:
+            return None
+        low, high = (np.array(data[f'observation_{end}']) for end in ('low', 'high'))
+        if self.header['config']['normalise_observations']:
+            return low, high, self._actor.normaliser.std.cpu().numpy().astype(np.float64)
+        return low, high, np.ones_like(low)
+
     def check_weights(self, header: dict, tensors: dict, interface: RobotInterface,
                       where) -> None:
         """

@@ -27,7 +27,8 @@ from tests.ros.test_interventions import Operator
 from tests.ros.test_policy_node import start
 
 LIMIT = '{low: [0.05, -0.1], high: [0.06, 0.1]}'
-DYNAMIC = {'exploration_scale', 'exploration_limit', 'weights_at', 'intervention_timeout'}
+DYNAMIC = {'exploration_scale', 'exploration_limit', 'weights_at', 'intervention_timeout',
+           'limit_scale', 'observation_limit', 'observation_margin'}
 REFUSED = [  # while it drives
     ('checkpoint', 'c', "parameter 'checkpoint' is read on configure: deactivate, clean up, set"),
     ('lockstep', True, "parameter 'lockstep' is read on configure"),

@@ -20,7 +20,7 @@ import threading
 class LoopHost:
     """The `host` of a ControlLoop; knows the parts, decides nothing."""
 
-    def __init__(self, node, stops, episode_log, interventions, learning, reset):
+    def __init__(self, node, stops, episode_log, interventions, enable, learning, reset):
         """
         Take the parts.
 
@@ -29,13 +29,15 @@ class LoopHost:
             stops: Buttons and trips, Stops.
             episode_log: Whom events and results go to, EpisodeLog.
             interventions: What an operator commands, Interventions.
+            enable: The dead man's switch, Enable.
             learning: LearningLink, None for a scripted driver.
             reset: Called with an event that ends it, returns the stamp [ns] of the new episode's
                 first step; None where no service resets.
 
         """
         self._node, self._stops, self._episode_log = node, stops, episode_log
-        self._interventions, self._learning, self._reset = interventions, learning, reset
+        self._interventions, self._enable = interventions, enable
+        self._learning, self._reset = learning, reset
 
     @property
     def simulated_time(self) -> bool:
@@ -57,7 +59,12 @@ class LoopHost:
     def not_ready(self) -> list[str]:
         """Return what has to be heard before anything may drive."""
         e_stops = self._stops.e_stops
-        return [text for text in (e_stops.unknown(), e_stops.silent()) if text]
+        hold = '' if self._enable.held() else 'somebody to hold ~/enable'
+        return [text for text in (e_stops.unknown(), e_stops.silent(), hold) if text]
+
+    def enabled(self) -> bool:
+        """Say whether an episode may go on."""
+        return self._enable.held()
 
     def lasting_cause(self) -> str:
         """Return which button keeps the robot from driving; empty: none."""

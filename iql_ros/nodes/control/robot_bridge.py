@@ -79,7 +79,9 @@ class RobotBridge:
         self._tap = tap or (lambda topic, message, stamp_ns: None)
         self._ahead_ns = max(round(_AHEAD * 1e9), interface.period_ns)
         self._unfit: dict[int, str] = {}     # what is wrong with a stream's newest message
+        self._misfits: dict[int, str] = {}   # of these, what cannot pass by itself
         self.refused = 0                     # samples from the future
+        self.received = [0] * len(interface.observation)   # messages of every stream, ever
         self.sampled = False                 # somebody asks for samples, tick by tick
         self.lock = threading.Lock()         # of what has come
         self.buffer = ObservationBuffer(interface)
@@ -123,14 +125,18 @@ class RobotBridge:
 
     def _on_message(self, index: int, message) -> None:
         _, _, decode, stream = self._sources[index]
+        if stream is not None:
+            self.received[index] += 1
         try:
             value = decode(message)
             stamp = self._stamp(message, stream)
         except OtherJointsError:  # of another part of the robot, under the same topic
             return
         except InputError as error:
+            self._misfits[index] = str(error)
             self._refuse(index, str(error), self._on_unfit)
             return
+        self._misfits.pop(index, None)
         ahead = self._is_ahead(index, stamp)
         with self.lock:
             if stamp is None:
@@ -183,6 +189,29 @@ class RobotBridge:
     def unfit(self) -> list[str]:
         """Return what is wrong with the newest message of every stream where something is."""
         return list(self._unfit.values())
+
+    def check_fits(self) -> None:
+        """
+        Refuse streams whose newest message is of another kind than the YAML says.
+
+        Raises:
+            InputError: naming joints, sizes, fields or frames.
+
+        """
+        if self._misfits:
+            raise InputError('; '.join(self._misfits.values()))
+
+    def ages(self) -> list[str]:
+        """Return how old the newest sample of every stream is, in words."""
+        if self._lockstep:
+            return ['with the step' for _ in self._interface.observation]
+        with self.lock:
+            ages = self.buffer.newest_ages_ns(self._node.get_clock().now().nanoseconds)
+        return ['nothing received' if age is None else f'{age * 1e-9:.3f} s old' for age in ages]
+
+    def stream_name(self, index: int) -> tuple[str, float]:
+        """Return the full name of a stream's topic, and its max_age [s]."""
+        return self._full_names[index], self._interface.observation[index].max_age
 
     def _stamp(self, message, stream) -> int | None:
         if hasattr(message, 'header') and (stream is None or stream.stamp == 'header'):

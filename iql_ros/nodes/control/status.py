@@ -1,0 +1,77 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a policy node says of itself on /diagnostics."""
+
+import dataclasses
+import time
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from iql_ros.nodes.control.control_loop import ControlLoop, TRIPPED
+from iql_ros.nodes.control.episode_log import EpisodeLog
+from iql_ros.nodes.control.loop_statistics import LoopStatistics
+from iql_ros.nodes.control.observation_limit import ObservationLimit
+from iql_ros.nodes.control.robot_bridge import RobotBridge
+from iql_ros.nodes.control.stops import Stops
+from iql_ros.nodes.learning.learning_link import LearningLink
+from iql_ros.robot.episode_runner import EpisodeRunner
+
+
+@dataclasses.dataclass
+class Status:
+    """Gathers it from the parts, in the executor's thread; knows them, decides nothing."""
+
+    runner: EpisodeRunner
+    loop: ControlLoop
+    bridge: RobotBridge
+    stops: Stops
+    episode_log: EpisodeLog
+    statistics: LoopStatistics
+    learning: LearningLink | None
+    observation_limit: ObservationLimit | None
+    _counted: tuple = (0.0, ())          # when messages were counted last, and how many
+
+    def describe(self, active: bool) -> tuple[bytes, str, dict]:
+        """Return level, message and values by name."""
+        state = self.loop.state if active else 'INACTIVE'
+        remarks, values = self.learning.describe() if self.learning else ([], {})
+        waiting = self.loop.waiting_for if active and state != TRIPPED else ()
+        limit = self.observation_limit
+        reasons = [self.runner.gate.trip_reason, ', '.join(waiting), *self.stops.remarks(),
+                   self.episode_log.trouble, limit and limit.remark,
+                   self.runner.operated and 'operator in control', *remarks]
+        reason = '; '.join(dict.fromkeys(text for text in reasons if text))
+        level = DiagnosticStatus.WARN if reason else DiagnosticStatus.OK
+        if state == TRIPPED:
+            level = DiagnosticStatus.ERROR
+        return level, f'{state}: {reason}' if reason else state, {
+            'episodes': self.loop.finished_episodes,
+            'interventions': self.runner.summary.interventions,
+            'limit scale': self.runner.gate.scale,
+            'samples from the future': self.bridge.refused,
+            **self._streams(), **self.statistics.describe(), **values}
+
+    def _streams(self) -> dict[str, str]:
+        """Return rate and age of every stream since the last time."""
+        now, received = time.monotonic(), tuple(self.bridge.received)
+        (before, counted), self._counted = self._counted, (now, received)
+        ages, found = self.bridge.ages(), {}
+        for index, age in enumerate(ages):
+            rate = ''
+            if counted:
+                rate = f'{(received[index] - counted[index]) / max(now - before, 1e-3):.1f} Hz, '
+            name, most = self.bridge.stream_name(index)
+            found[name] = f'{rate}{age}; max_age {most:g} s'
+        return found
