@@ -139,6 +139,8 @@ def _add_inspect(subparsers) -> None:
     parser.add_argument('--report', metavar='FILE.html', help='write a page with plots (bags)')
     parser.add_argument('--write-robot', metavar='FILE.yaml',
                         help="write a first robot YAML with the bag's streams and commands")
+    parser.add_argument('--urdf', metavar='FILE',
+                        help="takes the limits in it from the robot's URDF")
     _add_allow_option(parser)
     parser.add_argument('--env', metavar='ID', help='Gymnasium environment (HDF5: action range)')
     _add_range_options(parser)

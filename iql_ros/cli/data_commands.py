@@ -112,7 +112,7 @@ def inspect(options) -> dict:
     checkpoint = checkpoint_file(options.target)
     if checkpoint.suffix != '.safetensors' and is_bag(options.target):
         return _inspect_bags(options)
-    for name in ('report', 'write_robot'):
+    for name in ('report', 'write_robot', 'urdf'):
         if getattr(options, name):
             raise InputError(f'--{name.replace("_", "-")} is for bags; {options.target} is none')
     facts, text = _described(options, checkpoint)
@@ -137,11 +137,15 @@ def _inspect_bags(options) -> dict:
     from iql_ros.data.bags.quality.page import write_bag_page
     from iql_ros.data.bags.survey.robot_draft import draft_robot
     from iql_ros.data.bags.survey.survey import survey_bag, survey_text
+    from iql_ros.data.bags.survey.urdf_limits import read_urdf_limits
     _check_report(options.report, ('.html',))
     if options.write_robot is not None:
         if Path(options.write_robot).exists():
             raise InputError(f'--write-robot {options.write_robot}: exists; choose another name')
         check_new_file(options.write_robot, '--write-robot')
+    if options.urdf and not options.write_robot:
+        raise InputError(f'--urdf {options.urdf}: expected --write-robot too')
+    urdf = read_urdf_limits(options.urdf) if options.urdf else {}
     progress, surveys = _Progress(), []
     for path in find_bags(options.target):
         surveys.append(survey_bag(path, Allowed(options.allow),
@@ -153,7 +157,7 @@ def _inspect_bags(options) -> dict:
         write_bag_page(options.report, surveys=surveys)
     if options.write_robot:
         name = Path(options.write_robot).stem
-        write_atomic(options.write_robot, draft_robot(surveys[0], name))
+        write_atomic(options.write_robot, draft_robot(surveys[0], name, urdf))
         print(f'wrote {options.write_robot}; fill in its lines with TODO')
     return {'kind': 'bags', 'bags': surveys}
 
