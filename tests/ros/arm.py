@@ -48,13 +48,18 @@ class Arm(Node):
         self.e_stop = self.create_publisher(Bool, 'policy_node/e_stop', QoSProfile(
             depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
         self.e_stop.publish(Bool())
-        kind, take = (JointTrajectory, lambda message: message.points[0].positions) if trajectory \
-            else (Float64MultiArray, lambda message: message.data)
-        self.create_subscription(kind, 'arm/command',
-                                 lambda message: self._on_command(take(message)), 50)
+        self._trajectory = trajectory
+        self.listen()
         self.create_subscription(Header, 'policy_node/event',
                                  lambda message: self.events.append(message.frame_id), 50)
         self.create_timer(_EVERY, self._move)
+
+    def listen(self) -> None:
+        """Take commands from now on."""
+        kind, take = (JointTrajectory, lambda message: message.points[0].positions) \
+            if self._trajectory else (Float64MultiArray, lambda message: message.data)
+        self.hearing = self.create_subscription(
+            kind, 'arm/command', lambda message: self._on_command(take(message)), 50)
 
     def _on_command(self, positions) -> None:
         with self._lock:

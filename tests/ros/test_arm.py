@@ -99,6 +99,18 @@ def test_an_arm_outside_its_limits_is_not_commanded_and_that_is_said(graph, wait
     assert "'arm/command positions[joint_1]' is at 3.2" in node._describe()[1]
 
 
+def test_an_episode_waits_for_somebody_who_hears_the_positions(graph, wait_for, tmp_path):
+    robot, node = start_arm(graph, tmp_path, POSE, to_zero)
+    robot.destroy_subscription(robot.hearing)
+    node.begin()
+    wait_for(lambda: "somebody who listens to '/arm/command'" in node._loop.waiting_for,
+             what='the reason')
+    assert node._loop.state == 'WAITING'
+    robot.listen()
+    wait_for(lambda: len(robot.commands) >= 3, what='commands')
+    assert (largest_step(robot.commands, POSE, PERIOD) <= ONE).all()
+
+
 def test_blending_in_begins_where_the_arm_stands(graph, wait_for, tmp_path):
     robot, node = driven(graph, wait_for, tmp_path, blend_in=2.0, max_rate='none',
                          stop_rate='none')

@@ -144,8 +144,10 @@ class SentryProcess:
                 self._answer(message)
 
     def _answer(self, message: Message) -> None:
-        """Say that the sentry lives, and which button it has not heard: it may hear it later."""
-        waiting_for = '' if self._sentry.driving else self._e_stops.unknown()
+        """Say that the sentry lives, and whom it has not heard, or who would not hear it, yet."""
+        waiting_for = ''
+        if not self._sentry.driving and self._publishers is not None:
+            waiting_for = self._e_stops.unknown() or self._publishers.unheard()
         self._channel.send(Message(Kind.ANSWER, message.time_ns, text=waiting_for))
 
     def _look(self) -> None:

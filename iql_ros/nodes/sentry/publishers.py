@@ -19,6 +19,7 @@ from rclpy.duration import Duration
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from iql_ros.nodes.hosting.message_classes import make_message, message_class
+from iql_ros.robot.gate_settings import POSITION
 from iql_ros.robot.robot_interface import RobotInterface
 
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -48,6 +49,17 @@ class CommandPublishers:
     def send(self, command: np.ndarray, stamp_ns: int) -> None:
         """Send a command (action_dim,)."""
         self.publish(self.encode(command, stamp_ns))
+
+    def unheard(self) -> str:
+        """
+        Return who is missing: a listener of a topic that commands positions; empty: nobody.
+
+        Who comes to hear later would hear a position far from where the robot stands.
+        """
+        missing = [f"somebody who listens to '{publisher.topic_name}'" for stream, publisher in
+                   zip(self._interface.action, self.publishers)
+                   if POSITION in stream.kinds and not publisher.get_subscription_count()]
+        return ', '.join(missing)
 
     def flush(self, timeout: float) -> None:
         """Wait up to `timeout` [s] until those who listen reliably have it."""
