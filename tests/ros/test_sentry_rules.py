@@ -16,11 +16,13 @@
 
 import numpy as np
 import pytest
+import yaml
 
 from iql_ros.files import share_folder
 from iql_ros.nodes.sentry.channel import Kind, Message
 from iql_ros.nodes.sentry.rules import patience_ns, Sentry
 from iql_ros.robot.robot_interface import parse_robot_interface
+from tests.robot.arm import arm
 
 MS = 1_000_000
 PERIOD = 20 * MS
@@ -32,9 +34,9 @@ TEXT = DIFFBOT.read_text().replace('control_rate: 5.0', 'control_rate: 50.0')
 class Wire:
     """What a sentry has published and told."""
 
-    def __init__(self):
+    def __init__(self, text=TEXT):
         self.sent, self.told = [], []
-        self.sentry = Sentry(parse_robot_interface(TEXT, 'text'), self._publish, self.told.append)
+        self.sentry = Sentry(parse_robot_interface(text, 'text'), self._publish, self.told.append)
 
     def _publish(self, command, stamp_ns):
         self.sent.append((tuple(command.tolist()), stamp_ns))
@@ -179,3 +181,16 @@ def test_the_patience_is_short_at_any_rate(rate, expected):
     interface = parse_robot_interface(
         TEXT.replace('50.0', str(rate)).replace('timeout: 0.5', 'timeout: 5'), 'text')
     assert patience_ns(interface) == expected * MS
+
+
+def test_a_trip_that_is_kept_holds_where_the_robot_is_now_and_not_where_it_was():
+    wire = Wire(yaml.safe_dump(arm()))
+    stood, moved = np.full(6, 0.5), np.full(6, -0.5)
+    wire.open()
+    wire.say(Kind.LOOKED, MS, action=stood)
+    wire.open(now_ns=10**10, tripped='a test')
+    assert wire.sent == []
+    wire.say(Kind.STOP, 10**10 + MS, action=moved)
+    wire.say(Kind.LOOKED, 10**10 + MS, action=moved)
+    wire.say(Kind.STOP, 10**10 + 20 * MS, action=moved)
+    assert {command for command, _ in wire.sent} == {tuple(moved)}

@@ -82,6 +82,7 @@ class Sentry:
 
     def _open(self, message: Message, now_ns: int) -> None:
         self.active, self.driving = True, False
+        self._measured = self._unknown   # of before: the robot may have been moved meanwhile
         self._forget()
         self._clock_offset_ns = message.stamp_ns - message.time_ns
         self.trip_reason = None
@@ -134,11 +135,13 @@ class Sentry:
 
     def _send_stop(self, stamp_ns: int, now_ns: int) -> None:
         self.driving, self._stopped_ns, self._last_stamp_ns = False, now_ns, None
-        self._last = np.where(np.isnan(self._last), self._measured, self._last)
         if self._target is None or np.isnan(self._target).any():
-            self._target = self._rules.stop_target(self._last, self._measured)
-        if not self.active or np.isnan(self._target).any():  # a position nobody knows
-            return
+            known = np.where(np.isnan(self._last), self._measured, self._last)
+            self._target = self._rules.stop_target(known, self._measured)
+        for stands in (self._measured, self._target):  # a hold leads to where the robot is
+            self._last = np.where(np.isnan(self._last), stands, self._last)
+        if not self.active or not np.isfinite([self._target, self._last]).all():
+            return  # a position that nobody knows
         elapsed_ns = min(max(now_ns - self._sent_ns, 1), self._period_ns)
         self._last = self._rules.towards(self._target, self._last, elapsed_ns * 1e-9)
         self._sent_ns = now_ns
