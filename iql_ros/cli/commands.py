@@ -168,7 +168,7 @@ def evaluate(options) -> dict:
 
 def _episodes(policy, interface, options) -> list:
     """Run the episodes one by one, a line each as they end."""
-    from iql_ros.robot.robot_interface import ActionScaling
+    from iql_ros.robot.action_scaling import ActionScaling
     from iql_ros.robot.safety import Gate
     from iql_ros.runs.evaluate import evaluate_policy
     from iql_ros.sim.envs import make_env

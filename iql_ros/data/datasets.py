@@ -25,7 +25,7 @@ import numpy as np
 from iql_ros.data.hdf5 import check_finite, read_flat
 from iql_ros.data.minari_store import read_minari, Recording
 from iql_ros.files import InputError, unknown_name
-from iql_ros.robot.robot_interface import ActionScaling
+from iql_ros.robot.action_scaling import ActionScaling
 
 ACTION_LIMIT = 1 - 1e-5  # stored actions stay inside, so that a squashed policy could give them
 OUTSIDE_LIMIT = 0.1      # share of action values out of range that is refused

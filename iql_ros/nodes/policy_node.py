@@ -280,6 +280,8 @@ class PolicyNode(GuardedLifecycleNode):
         self._bridge = self._loop = self._learning = None
 
     def _check_change(self, names, settings) -> None:
+        if self._observation_limit:
+            self._observation_limit.check(settings.observation_limit)
         if self._learning:
             self._learning.check(names, settings)
 

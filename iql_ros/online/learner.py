@@ -28,7 +28,7 @@ from iql_ros.online.experience_inbox import ExperienceInbox
 from iql_ros.online.judge import Judge
 from iql_ros.online.settings import FinetuneSettings
 from iql_ros.online.weights import pack_weights, WeightsVersions
-from iql_ros.robot.streams import ActionScaling
+from iql_ros.robot.action_scaling import ActionScaling
 from iql_ros.runs.checkpoint import make_header, save_checkpoint
 from iql_ros.runs.checkpoint_bytes import read_file
 from iql_ros.runs.metrics_log import MetricsLog

@@ -25,7 +25,8 @@ import numpy as np
 
 from iql_ros.files import (
     check_keys, from_mapping, InputError, parse_yaml, read_text, shown, unknown_name)
-from iql_ros.robot.streams import Action, ActionScaling, Observation
+from iql_ros.robot.action_scaling import ActionScaling
+from iql_ros.robot.streams import Action, Observation
 
 _KEYS = ('robot', 'control_rate', 'settle', 'observation', 'action', 'task')
 _SECOND = 1_000_000_000  # [ns]
@@ -287,10 +288,6 @@ class ObservationBuffer:
             parts.append(self._decode(index, self._values[index][-1]) if fresh
                          else np.full(stream.dim, np.nan))
         return np.concatenate(parts)
-
-    def newest_ages_ns(self, time_ns: int) -> list[int | None]:
-        """Return the age [ns] of every stream's newest sample at a time, None without one."""
-        return [time_ns - stamps[-1] if stamps else None for stamps in self._stamps]
 
     def ages_ns(self, tick_ns: int) -> list[int | None]:
         """Return the age [ns] of every stream's latest sample at a tick, None without one."""

@@ -30,11 +30,6 @@ class GateResult:
     changed: np.ndarray      # of which values (action_dim,) something here changed the action
     trip: str | None         # why the gate tripped; the command then leads to the stop
 
-    @property
-    def clipped(self) -> bool:
-        """Say whether anything of the action was changed."""
-        return bool(self.changed.any())
-
 
 class Gate:
     """

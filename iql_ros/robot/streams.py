@@ -23,6 +23,7 @@ import numpy as np
 
 from iql_ros.files import InputError, shown, unknown_name
 from iql_ros.robot import message_fields
+from iql_ros.robot.action_scaling import ActionScaling
 from iql_ros.robot.gate_settings import (
     check_vector, EFFORT, GateSettings, KINDS, POSITION, VELOCITY)
 
@@ -302,29 +303,3 @@ class Action(Stream):
         if self.type == _TRAJECTORY:
             duration = message.points[0].time_from_start
             duration.sec, duration.nanosec = divmod(round(self.time_from_start * 1e9), 10 ** 9)
-
-
-class ActionScaling:
-    """Physical units <-> the policy's [-1, 1], per value; identity to the bit for [-1, 1]."""
-
-    def __init__(self, low, high):
-        """Take what -1 and +1 stand for, shape (action_dim,)."""
-        self.low = np.asarray(low, dtype=np.float64).reshape(-1)
-        self.high = np.asarray(high, dtype=np.float64).reshape(-1)
-        if self.low.shape != self.high.shape:
-            raise InputError(f'action low has {self.low.size} values and high {self.high.size}')
-        for index, (low_value, high_value) in enumerate(zip(self.low, self.high)):
-            # false for NaN, for infinity and for a range beyond float64 too
-            if not 0 < float(high_value) - float(low_value) < float('inf'):
-                raise InputError(f'action[{index}]: low {low_value} and high {high_value} '
-                                 'must be finite and low < high')
-        self._centre = (self.high + self.low) / 2
-        self._half_range = (self.high - self.low) / 2
-
-    def to_unit(self, actions) -> np.ndarray:
-        """Scale physical actions, shape (..., action_dim), to [-1, 1]; nothing is clipped."""
-        return (np.asarray(actions, dtype=np.float64) - self._centre) / self._half_range
-
-    def to_physical(self, actions) -> np.ndarray:
-        """Scale actions of [-1, 1], shape (..., action_dim), to physical units."""
-        return self._centre + np.asarray(actions, dtype=np.float64) * self._half_range

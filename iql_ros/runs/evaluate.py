@@ -21,7 +21,8 @@ import io
 import numpy as np
 
 from iql_ros.files import InputError, write_atomic
-from iql_ros.robot.robot_interface import ActionScaling, RobotInterface
+from iql_ros.robot.action_scaling import ActionScaling
+from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.safety import Gate
 
 _PERIODIC_SEED = 1_000_000  # far from the seeds that `evaluate` reports on

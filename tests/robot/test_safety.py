@@ -34,7 +34,8 @@ def make_gate(extra=''):
 
 def test_an_action_inside_every_limit_passes_to_the_bit():
     result = make_gate().apply(np.array([0.1, -0.7]), 0)
-    assert result.command.tolist() == [0.1, -0.7] and not result.clipped and result.trip is None
+    assert result.command.tolist() == [0.1, -0.7] and result.trip is None
+    assert result.changed.tolist() == [False, False]
 
 
 def test_absolute_limits_clip():

@@ -23,7 +23,6 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64MultiArray, Header
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 import yaml
 
@@ -81,16 +80,6 @@ class Arm(Node):
         with self._lock:
             found, self.commands = self.commands, []
         return found
-
-    def call(self, name: str) -> Trigger.Response:
-        """Call a Trigger service of the policy node."""
-        client = self.create_client(Trigger, f'policy_node/{name}')
-        assert client.wait_for_service(5.0)
-        done = threading.Event()
-        future = client.call_async(Trigger.Request())
-        future.add_done_callback(lambda _: done.set())
-        assert done.wait(5.0)
-        return future.result()
 
 
 def largest_step(commands, before, period: float) -> np.ndarray:

@@ -23,6 +23,7 @@ from std_msgs.msg import Bool
 
 from iql_ros.nodes.control.observation_limit import ObservationLimit
 from tests.ros.arm import largest_step, start_arm
+from tests.ros.test_policy_node import call
 
 PERIOD = 0.05
 POSE = np.array([1.2, -0.8, 0.9, 0.1, -0.2, 0.3])
@@ -51,7 +52,7 @@ def test_from_start_to_leaving_no_command_leaps(graph, wait_for, tmp_path, traje
     pressed = len(robot.commands)
     wait_for(lambda: len(robot.commands) > pressed + 5, what='the stop')
     robot.e_stop.publish(Bool(data=False))
-    wait_for(lambda: robot.call('clear_trip').success, what='clear_trip')
+    wait_for(lambda: call(robot, 'clear_trip').success, what='clear_trip')
     cleared = len(robot.commands)
     wait_for(lambda: len(robot.commands) > cleared + 5, what='commands')
     node.trigger_deactivate()

@@ -19,6 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from iql_ros.files import InputError
 from iql_ros.nodes.control.observation_limit import ObservationLimit
 
 RANGE = np.array([0.0, -1.0]), np.array([4.0, 1.0]), np.array([2.0, 0.5])
@@ -52,6 +53,10 @@ def test_a_mode_may_change_while_it_runs():
     assert found(np.array([5.0, 0.0]))
 
 
-def test_a_checkpoint_that_tells_no_range_trips_nothing():
-    found = limit('trip', known=False)
-    assert found.unknown and not found(np.array([1e9, 0.0])) and not found.remark
+def test_a_checkpoint_that_tells_no_range_cannot_promise_a_trip():
+    found = limit('warn', known=False)
+    assert not found(np.array([1e9, 0.0])) and not found.remark
+    with pytest.raises(InputError, match="'observation_limit': got 'trip'; the checkpoint is old"):
+        found.check('trip')
+    with pytest.raises(InputError):
+        limit('trip', known=False)

@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from iql_ros.files import InputError
-from iql_ros.robot.robot_interface import ActionScaling, parse_robot_interface
+from iql_ros.robot.action_scaling import ActionScaling
+from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.robot.safety import Gate
 from iql_ros.runs.evaluate import (
     EpisodeResult, evaluate_policy, Evaluator, summary, write_results)

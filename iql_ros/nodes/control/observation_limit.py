@@ -18,6 +18,7 @@ import time
 
 import numpy as np
 
+from iql_ros.files import InputError
 from iql_ros.runs.policy import Policy
 
 OFF, WARN, TRIP = MODES = 'off', 'warn', 'trip'
@@ -32,9 +33,10 @@ class ObservationLimit:
     """
 
     def __init__(self, policy: Policy, names, mode: str, margin: float):
-        """Take the names of an observation's values; see `set` for the rest."""
+        """Take the names of an observation's values; see `set` and `check` for the rest."""
         self._names, self._range = list(names), policy.observation_range
         self._remark, self._seen_at = '', 0.0
+        self.check(mode)
         self.set(mode, margin)
 
     def set(self, mode: str, margin: float) -> None:
@@ -46,19 +48,27 @@ class ObservationLimit:
             margin: How far beyond the range one may be, in standard deviations of the data.
 
         """
-        self._mode = mode if self._range is not None else OFF
+        self._mode = mode
         if self._range is not None:
             low, high, deviation = self._range
             self._bounds = low - margin * deviation, high + margin * deviation
 
-    @property
-    def unknown(self) -> bool:
-        """Say whether the checkpoint does not tell the range of its data."""
-        return self._range is None
+    def check(self, mode: str) -> None:
+        """
+        Refuse what could not be kept.
+
+        Raises:
+            InputError: for TRIP, where the checkpoint does not tell the range of its data.
+
+        """
+        if mode == TRIP and self._range is None:
+            raise InputError("parameter 'observation_limit': got 'trip'; the checkpoint is older "
+                             'and does not tell the range of its data: train it anew, or one of '
+                             'off, warn')
 
     def __call__(self, observation: np.ndarray) -> str:
         """Look at an observation (observation_dim,); return why that must trip, else ''."""
-        if self._mode == OFF:
+        if self._mode == OFF or self._range is None:
             return ''
         low, high = self._bounds
         outside = (observation < low) | (observation > high)

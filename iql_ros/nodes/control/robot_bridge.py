@@ -206,7 +206,7 @@ class RobotBridge:
         if self._lockstep:
             return ['with the step' for _ in self._interface.observation]
         with self.lock:
-            ages = self.buffer.newest_ages_ns(self._node.get_clock().now().nanoseconds)
+            ages = self.buffer.ages_ns(self._node.get_clock().now().nanoseconds)
         return ['nothing received' if age is None else f'{age * 1e-9:.3f} s old' for age in ages]
 
     def stream_name(self, index: int) -> tuple[str, float]:

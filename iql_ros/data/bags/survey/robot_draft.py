@@ -25,7 +25,7 @@ from iql_ros.data.bags.survey.urdf_limits import JointLimits
 _SETTLE = 0.005      # [s] the robot interface's own at most
 
 
-def draft_robot(survey: dict, name: str, urdf: dict[str, JointLimits] = ()) -> str:
+def draft_robot(survey: dict, name: str, urdf: dict[str, JointLimits] | None = None) -> str:
     """
     Return the text of a robot YAML with every usable stream of a surveyed bag.
 
@@ -46,7 +46,7 @@ def draft_robot(survey: dict, name: str, urdf: dict[str, JointLimits] = ()) -> s
         lines += comment(f'- {remark}', '# ', '#   ')
     lines += [f'robot: {scalar(name)}', *_control_rate(choice), 'observation:']
     lines += _observations(choice)
-    lines += _actions(choice, dict(urdf))
+    lines += _actions(choice, urdf or {})
     if choice.unusable:
         lines += comment('Topics without a stream:')
         for reason in dict.fromkeys(reason for _, reason in choice.unusable):

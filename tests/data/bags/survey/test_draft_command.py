@@ -41,7 +41,7 @@ def array(time):
                 make('std_msgs/msg/MultiArrayLayout', [], 0), np.array([np.sin(time), 0.3 * time]))
 
 
-def draft(tmp_path, *streams, urdf=()):
+def draft(tmp_path, *streams, urdf=None):
     messages = sorted((message for each in streams for message in each),
                       key=lambda message: message[1])
     bag = write_rosbag2(tmp_path / 'bag', messages)

@@ -67,6 +67,15 @@ def test_what_is_no_urdf_is_refused_in_a_line(tmp_path, joints, root, message):
     assert message in str(error.value) and '\n' not in str(error.value)
 
 
+def test_entities_that_blow_up_are_refused(tmp_path):
+    path, names = tmp_path / 'robot.urdf', 'abcdefgh'
+    entities = ['<!ENTITY a "xxxxxxxxxx">', *(
+        f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip(names, names[1:]))]
+    path.write_text(f'<!DOCTYPE r [{"".join(entities)}]><robot>&h;</robot>')
+    with pytest.raises(InputError, match='amplification'):
+        read_urdf_limits(path)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match='--urdf .*nowhere.urdf: No such file'):
         read_urdf_limits(tmp_path / 'nowhere.urdf')
