@@ -77,7 +77,7 @@ class Guarded:
         """Say that somebody watches, and have a command sent."""
         from iql_ros.nodes.sentry.channel import Kind, Message
         now = time.monotonic_ns()
-        self.link.send(Message(Kind.LOOKED, now, number * 10**9))
+        self.link.looked(np.full(2, np.nan), number * 10**9)
         self.link.send(Message(Kind.DRIVE, now, number * 10**9, action=action))
 
     def close(self):

@@ -36,6 +36,7 @@ _PIECE = 1 << 16          # characters that are read at once: who asks for more 
 _MOST_NODES = 5_000       # values of a YAML text, which may have come with a message or a file
 _LONGEST_TEXT = 1 << 18   # characters of it
 _MOST_OF_FILE = 200_000   # values of a YAML file of the user's
+_MOST_INT = 2 ** 63 - 1    # what a 64-bit integer holds
 
 
 class _Short(reprlib.Repr):
@@ -201,7 +202,7 @@ def _typed(value, kind, where: str):
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind in (float, int) and number:
         with contextlib.suppress(OverflowError, ValueError):  # 10**400, or infinity and NaN
-            if kind(value) == value or kind is float:
+            if kind is float or (kind(value) == value and abs(value) <= _MOST_INT):
                 return kind(value)
     if kind in (int, float) or not isinstance(value, typing.get_origin(kind) or kind):
         raise InputError(f'{where}: got {shown(value)}; expected {_type_name(kind)}')

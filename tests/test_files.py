@@ -59,6 +59,7 @@ def test_yaml_scientific_notation_without_a_dot_is_a_number():
                                            "'low'?); allowed: low"),
     ({'rate': 1.0, 'count': float('inf')}, 'x.yaml: count: got inf; expected int'),
     ({'rate': 1.0, 'count': float('nan')}, 'x.yaml: count: got nan; expected int'),
+    ({'rate': 1.0, 'count': 10 ** 30}, f'x.yaml: count: got {10 ** 30}; expected int'),
     ({'rate': 10 ** 400}, f'x.yaml: rate: got {10 ** 400}; expected float'),
 ])
 def test_what_does_not_fit_is_named_with_what_is_allowed(mapping, text):

@@ -111,8 +111,9 @@ def _change_tensors(data: bytes, header: dict, rng) -> tuple[bytes, str]:
         elif kind == 'value':
             tensors[name] = torch.full_like(tensor, value)
         elif kind == 'shape':
-            tensors[name] = rng.choice((tensor.flatten(), tensor[..., :1].clone(), tensor[None],
-                                        torch.zeros(0), torch.zeros(()))).contiguous()
+            tensors[name] = rng.choice((
+                tensor.flatten(), tensor.flatten()[:1].clone(), tensor[None],
+                torch.zeros(0), torch.zeros(()))).contiguous()
         elif kind == 'remove':
             del tensors[name]
         elif kind == 'noise':

@@ -34,7 +34,9 @@ def reading(where):
     """Turn what h5py raises on a cut or damaged file into one line."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, MemoryError) as error:
+    except InputError:
+        raise
+    except (OSError, RuntimeError, KeyError, MemoryError, ValueError, TypeError) as error:
         # a KeyError puts its text in quotes, and a MemoryError of numpy makes one of its arguments
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         reason = ' '.join(str(text).split())

@@ -160,8 +160,8 @@ class PolicyNode(GuardedLifecycleNode):
         self._enable = Enable(self, self._settings.enable_timeout)
         self._interface, self._task, self._runner = interface, task, runner
         self._episode_log = EpisodeLog(self, self._settings, self._tap)
-        self._stops.configure(interface, runner.gate,
-                              self._settings.lockstep or self.simulated_time)
+        self._stops.configure(interface, runner.gate, self._settings.lockstep,
+                              self.simulated_time)
         self._commands = self._make_commands(interface)
         self._bridge = RobotBridge(self, interface, task, self._settings.lockstep,
                                    on_fault=self._stops.note, on_unfit=self._on_unfit,
@@ -198,7 +198,7 @@ class PolicyNode(GuardedLifecycleNode):
         host = LoopHost(self, self._stops, self._episode_log, self._interventions, self._enable,
                         self._learning, self._call_reset)
         parts = (self._runner, self._bridge, self._commands, interface, host,
-                 task.reset is not None, self._settings.episodes)
+                 task.reset.service if task.reset else '', self._settings.episodes)
         if self._settings.lockstep:
             return LockstepLoop(*parts, timeout=self._settings.lockstep_timeout)
         return RealTimeLoop(*parts)

@@ -158,6 +158,17 @@ def test_a_cut_file_is_refused(tmp_path):
         read_flat(path)
 
 
+def test_numbers_of_a_type_that_nobody_has_are_refused(tmp_path):
+    path = flat_file(tmp_path / 'a.hdf5', [0] * 4)
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_ebias(30_000)
+    with h5py.File(path, 'a') as file:
+        del file['rewards']
+        h5py.h5d.create(file.id, b'rewards', kind, h5py.h5s.create_simple((4,)))
+    with pytest.raises(InputError, match='cannot be read as HDF5'):
+        read_flat(path)
+
+
 def test_a_text_file_and_an_absent_one_are_refused(tmp_path):
     path = tmp_path / 'a.hdf5'
     with pytest.raises(InputError, match='no such file'):

@@ -210,6 +210,13 @@ def test_without_a_reset_service_a_person_starts_the_next_episode(
     wait_for(lambda: robot.events.count('start') == 2, what='the second episode')
 
 
+def test_a_reset_that_nobody_serves_is_what_it_says_that_it_waits_for(graph, tmp_path, wait_for):
+    _, node = start(graph, tmp_path, edit=lambda text: text.replace('reset_world', 'reset_hall'))
+    node.begin()
+    wait_for(lambda: node._describe()[1] == "WAITING: an answer of the reset service 'reset_hall'",
+             what='whom it waits for')
+
+
 def test_a_wrong_configuration_is_refused_and_nothing_is_opened(graph, tmp_path):
     robot, node = start(graph, tmp_path)
     (tmp_path / 'robot.yaml').write_text('robot: x\n')

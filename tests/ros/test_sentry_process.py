@@ -58,7 +58,7 @@ class Guarded:
     def _drive(self):
         while self._driving.is_set():
             now = time.monotonic_ns()
-            self.link.send(Message(Kind.LOOKED, now, time.time_ns()))
+            self.link.looked(np.full(2, np.nan), time.time_ns())
             self.link.send(Message(Kind.DRIVE, now, time.time_ns(), action=np.array([0.1, 0.0])))
             self._driving.wait(0)
             threading.Event().wait(0.02)
@@ -130,6 +130,20 @@ def test_one_that_is_gone_is_told(guarded, wait_for):
     os.kill(guarded.link.pid, signal.SIGKILL)
     wait_for(lambda: guarded.trips, what='the trip')
     assert guarded.trips == ['the sentry is gone'] and guarded.link.gone
+
+
+def test_its_silence_does_not_count_while_this_process_itself_stood_still(guarded, wait_for):
+    guarded.fall_silent()   # for longer than either side's patience
+    wait_for(lambda: guarded.trips, what='the trip')
+    guarded.link.looked(np.full(2, np.nan), time.time_ns())
+    assert guarded.link.fault() == ''
+
+
+def test_what_it_sent_last_is_known_also_when_it_is_gone(guarded, wait_for):
+    wait_for(lambda: guarded.link.sent is not None, what='word of a command')
+    os.kill(guarded.link.pid, signal.SIGKILL)
+    wait_for(lambda: guarded.trips, what='the trip')
+    assert guarded.link.sent.tolist() == [0.1, 0.0]
 
 
 def test_one_that_stands_is_a_fault_and_sends_nothing_old_afterwards(guarded, wait_for):

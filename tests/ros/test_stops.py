@@ -225,6 +225,15 @@ def test_its_own_sentry_is_no_second_commander_and_a_second_of_its_name_is_named
                                      "'/robot_pose' has 2 publishers"]
 
 
+def test_whoever_offers_or_asks_for_another_quality_than_the_topics_is_named(
+        graph, tmp_path, wait_for):
+    robot, node = driving(graph, tmp_path, wait_for)
+    late = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    graph.add(Node('base')).create_subscription(TwistStamped, 'cmd_vel', print, late)
+    wait_for(lambda: "the QoS of /base on '/cmd_vel' does not fit: volatile publisher and "
+             'transient local subscription' in node._stops.remarks(), what='the remark')
+
+
 # Time ------------------------------------------------------------------------------------------
 
 @pytest.mark.ros_args('-p', 'use_sim_time:=true')

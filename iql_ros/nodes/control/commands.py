@@ -60,6 +60,10 @@ class DirectCommands:
         for publisher, message in zip(self._publishers.publishers, messages):
             self._tap(publisher.topic_name, message, stamp_ns)
 
+    def sent(self, command: np.ndarray) -> np.ndarray:
+        """Return what went out last, of what was to: `command`; both (action_dim,)."""
+        return command
+
     def trip(self, reason: str, stamp_ns: int) -> None:
         """Let nothing but the stop out from now on; here the loop sees to it."""
 
@@ -130,7 +134,15 @@ class SentryCommands(DirectCommands):
     def stop(self, command: np.ndarray, target: np.ndarray, stamp_ns: int) -> None:
         """Have the stop approached, and do it here when nobody else may."""
         sent = self._link.send(Message(Kind.STOP, time.monotonic_ns(), stamp_ns, action=target))
-        self._show(command, stamp_ns, send=not sent or bool(self._link.fault()))
+        alone = not sent or bool(self._link.fault())
+        self._show(command, stamp_ns, send=alone)
+        if alone:   # one that stood still goes on from here
+            self.begin(command)
+
+    def sent(self, command: np.ndarray) -> np.ndarray:
+        """Return what went out last; one that has failed may not have sent what it was told."""
+        sent = self._link.sent
+        return sent if sent is not None and self._link.fault() else command
 
     def trip(self, reason: str, stamp_ns: int) -> None:
         """Have nothing but the stop sent from now on."""
@@ -142,7 +154,7 @@ class SentryCommands(DirectCommands):
 
     def looked(self, measured: np.ndarray, stamp_ns: int) -> None:
         """Say that the watchdog has looked; the answer says that the sentry lives."""
-        self._link.send(Message(Kind.LOOKED, time.monotonic_ns(), stamp_ns, action=measured))
+        self._link.looked(measured, stamp_ns)
 
     def fault(self) -> str:
         """Return why the sentry may not send what it is told; empty: it does."""

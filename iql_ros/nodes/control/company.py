@@ -16,19 +16,29 @@
 
 import collections
 
+from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
+
+from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, stream_qos
+from iql_ros.nodes.sentry.publishers import COMMAND_QOS
+
 _UNKNOWN = '_NODE_NAME_UNKNOWN_'  # ROS 2's, of an endpoint whose node has gone or not yet come
 
 
 class Company:
     """Looks at the graph of ROS: what other nodes command, publish and are called; not a Node."""
 
-    def __init__(self, node, interface, sentry_name: str):
-        """Take the host node and the name of its sentry, which is no other commander."""
+    def __init__(self, node, interface, sentry_name: str, lockstep: bool):
+        """
+        Take the host node and the name of its sentry, which is no other commander.
+
+        `lockstep` is whether a simulator is followed step by step: with another QoS.
+        """
         self._node, self._ours = node, {
             (node.get_name(), node.get_namespace()), (sentry_name, node.get_namespace())}
         self._commanded = [node.resolve_topic_name(stream.topic) for stream in interface.action]
-        self._streams = [node.resolve_topic_name(stream.topic)
-                         for stream in interface.observation]
+        self._command_qos = LOCKSTEP_QOS if lockstep else COMMAND_QOS
+        self._streams = {node.resolve_topic_name(stream.topic): stream_qos(stream, lockstep)
+                         for stream in interface.observation}
 
     def commanders(self) -> list[str]:
         """Return a remark for every command topic on which others publish."""
@@ -54,10 +64,33 @@ class Company:
             count = self._node.count_publishers(topic)
             if count > 1:
                 found.append(f"'{topic}' has {count} publishers")
-        return found
+        return found + self._misfits()
+
+    def _misfits(self) -> list[str]:
+        """Return a remark for everyone whose QoS keeps messages of a topic from arriving."""
+        pairs = [(topic, info, info.qos_profile, qos) for topic, qos in self._streams.items()
+                 for info in self._node.get_publishers_info_by_topic(topic)]
+        pairs += [(topic, info, self._command_qos, info.qos_profile) for topic in self._commanded
+                  for info in self._node.get_subscriptions_info_by_topic(topic)]
+        found = []
+        for topic, info, offered, asked in pairs:
+            fits, why = qos_check_compatible(_named(offered), _named(asked))
+            if fits == QoSCompatibility.ERROR:
+                name = _full(info.node_name, info.node_namespace)
+                found.append(f"the QoS of {name} on '{topic}' does not fit: {_brief(why)}")
+        return list(dict.fromkeys(found))
 
 
 def _full(name: str, namespace: str) -> str:
     if name == _UNKNOWN:
         return 'a node whose name is not known'
     return f"{namespace.rstrip('/')}/{name}"
+
+
+def _named(qos: QoSProfile) -> QoSProfile:
+    """Return what of a QoS people choose; the graph tells times that nobody set in another way."""
+    return QoSProfile(depth=1, reliability=qos.reliability, durability=qos.durability)
+
+
+def _brief(why: str) -> str:
+    return why.removeprefix('ERROR: ').rstrip(';').lower()

@@ -42,11 +42,16 @@ class ControlLoop:
     """
 
     def __init__(self, runner: EpisodeRunner, bridge: RobotBridge, commands,
-                 interface: RobotInterface, host, has_reset: bool, episodes: int):
-        """Take the parts; `episodes` is how many to run, 0 without end."""
+                 interface: RobotInterface, host, reset: str, episodes: int):
+        """
+        Take the parts.
+
+        `reset` is the service that begins an episode, empty: none; `episodes` is how many to
+        run, 0 without end.
+        """
         self._runner, self._bridge, self._commands = runner, bridge, commands
         self._interface, self._host = interface, host
-        self._has_reset, self._episodes = has_reset, episodes
+        self._reset, self._episodes = reset, episodes
         self.statistics = LoopStatistics(interface.period_ns * 1e-9, interface.action_names)
         # Guards the gate's trip and what is sent. Never held while the policy thinks: a trip
         # from another thread must get its stop out even when the policy hangs.
@@ -175,6 +180,8 @@ class ControlLoop:
             if self._left:
                 return
             gate = self._runner.gate
+            if self._drove:
+                gate.last = self._commands.sent(gate.last)
             command = gate.next_stop(self._since_sent(), self._newest(stamp_ns))
             if not np.isnan(command).any():  # else a position that nobody knows: it stays
                 self._commands.stop(command, gate.target, stamp_ns)
@@ -220,6 +227,14 @@ class ControlLoop:
         with self._lock:
             self._paused, self._start_asked = False, True
 
+    def _call_reset(self) -> int | None:
+        """Return the stamp [ns] of the new episode's first step; None when there is none."""
+        self.waiting_for = [f"an answer of the reset service '{self._reset}'"]
+        stamp_ns = self._host.call_reset(self.stopping)
+        if stamp_ns is not None:
+            self.waiting_for = []
+        return stamp_ns
+
     def _begin(self, tick_ns: int) -> None:
         with self._lock:
             self._start_asked = False
@@ -262,7 +277,7 @@ class ControlLoop:
     def _close_episode(self) -> None:
         self.finished_episodes += 1
         self.statistics.pause()
-        self._start_asked = self._has_reset
+        self._start_asked = bool(self._reset)
         self._host.on_episode(self._runner.summary)
 
     def all_done(self) -> bool:

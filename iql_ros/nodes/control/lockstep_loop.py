@@ -40,7 +40,7 @@ class LockstepLoop(ControlLoop):
                 expected_ns = None
             if self.state == WAITING and self._wait_until_ready():
                 self._bridge.next_step()
-                expected_ns = self._host.call_reset(self.stopping)
+                expected_ns = self._call_reset()
                 owed = expected_ns is None
                 if not owed and not self._tripped():
                     self._begin(expected_ns)

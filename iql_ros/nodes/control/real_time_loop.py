@@ -95,7 +95,7 @@ class RealTimeLoop(ControlLoop):
                 index = self._interface.tick_index(self._host.now_ns()) + 1
                 continue
             index += 1
-            if self.state == WAITING and self._start_asked and self._has_reset:
+            if self.state == WAITING and self._start_asked and self._reset:
                 index = max(index, self._reset_when_complete(tick_ns))
             else:
                 self._tick(tick_ns, time.monotonic_ns())
@@ -129,7 +129,7 @@ class RealTimeLoop(ControlLoop):
         self.waiting_for = self._missing(tick_ns)
         if self.waiting_for:
             return 0
-        stamp_ns = self._host.call_reset(self.stopping)
+        stamp_ns = self._call_reset()
         if stamp_ns is None:
             return 0
         with self._bridge.lock:

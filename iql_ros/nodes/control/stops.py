@@ -54,11 +54,11 @@ class Stops:
         """Return the name of the sentry's node, in this one's namespace."""
         return f'{self._node.get_name()}_sentry'
 
-    def configure(self, interface, gate, simulated: bool) -> None:
+    def configure(self, interface, gate, lockstep: bool, simulated_time: bool) -> None:
         """Look who else is there; a trip that nobody has cleared is one still."""
-        self._company = Company(self._node, interface, self.sentry_name)
+        self._company = Company(self._node, interface, self.sentry_name, lockstep)
         self._place = interface.robot, self._node.get_fully_qualified_name()
-        self._memory = None if simulated else TripMemory(*self._place)
+        self._memory = None if lockstep or simulated_time else TripMemory(*self._place)
         self._kept = self._kept or (self._memory and self._memory.load()) or ''
         if self._kept:
             gate.trip(self._kept)

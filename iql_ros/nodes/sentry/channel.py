@@ -37,15 +37,16 @@ class Kind(enum.IntEnum):
     CLEAR = 4
     LOOKED = 5     # the watchdog has looked, and has seen where the robot is
     CLOSE = 6      # send the stop, then be silent
-    BEGIN = 7      # where the robot stands before an episode's first command
+    BEGIN = 7      # what the next command leads on from: not one that the sentry sent
     READY = 8      # to begin, and after OPEN, CLEAR and CLOSE
     REFUSED = 9    # in answer to CLEAR
     TRIPPED = 10
     FAILED = 11    # the sentry cannot go on
     ANSWER = 12    # to LOOKED, with what it waits for
+    SENT = 13      # a command has gone out
 
 
-_OF_VALUES = {Kind.DRIVE, Kind.STOP, Kind.LOOKED, Kind.BEGIN}
+_OF_VALUES = {Kind.DRIVE, Kind.STOP, Kind.LOOKED, Kind.BEGIN, Kind.SENT}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Message:
     """
     One message; `action` has the shape (action_dim,).
 
-    It is the command of DRIVE, and where the STOP leads; with BEGIN and LOOKED it is where the
-    robot is, NaN where nobody knows.
+    It is the command of DRIVE and SENT, and where the STOP leads; with LOOKED it is where the
+    robot is, with BEGIN that or a command of policy_node's own, NaN where nobody knows.
     """
 
     kind: Kind

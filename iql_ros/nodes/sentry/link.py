@@ -22,6 +22,8 @@ import sys
 import threading
 import time
 
+import numpy as np
+
 from iql_ros.files import InputError, share_folder
 from iql_ros.nodes.sentry.channel import Channel, Kind, Message
 from iql_ros.nodes.sentry.rules import patience_ns
@@ -30,6 +32,7 @@ from iql_ros.robot.robot_interface import RobotInterface
 _STARTING = 20.0    # [s] a slow machine may take to import rclpy
 _ANSWERING = 2.0    # [s] to make or close its publishers
 _PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+_READING = 0.001    # [s] for the thread that reads what the sentry says
 _CLEARING = 0.2     # [s] to forget a trip; meanwhile the loop repeats no stop
 
 
@@ -76,7 +79,8 @@ class SentryLink:
         self._ready, self._gone, self._failure = threading.Event(), False, ''
         self._refusal = ''
         self.waiting_for = ''     # what it must have heard before anything may drive
-        self._open, self._answered_ns = False, 0
+        self.sent: np.ndarray | None = None   # what went out last, (action_dim,)
+        self._open, self._asked_ns, self._answered_ns = False, 0, 0
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -114,7 +118,10 @@ class SentryLink:
 
     def _hear(self, message: Message) -> None:
         if message.kind == Kind.ANSWER:
-            self._answered_ns, self.waiting_for = message.time_ns, message.text
+            self._answered_ns = max(self._answered_ns, message.time_ns)
+            self.waiting_for = message.text
+        elif message.kind == Kind.SENT:
+            self.sent = message.action
         elif message.kind in (Kind.READY, Kind.REFUSED):
             self._refusal = message.text
             self._ready.set()
@@ -141,11 +148,21 @@ class SentryLink:
         if not self._wait(_ANSWERING):
             raise InputError(f'the sentry did not open: {self.fault() or "no answer"}')
         self.waiting_for = 'the first word of the sentry'
-        self._answered_ns, self._open = time.monotonic_ns(), True
+        self.sent = None
+        self._asked_ns = self._answered_ns = time.monotonic_ns()
+        self._open = True
 
     def send(self, message: Message) -> bool:
         """Tell it something without waiting; say whether it could be told."""
         return self._channel.send(message)
+
+    def looked(self, measured: np.ndarray, stamp_ns: int) -> None:
+        """Say that the watchdog has looked, and where the robot is, (action_dim,)."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._asked_ns > self._patience_ns:   # this process stood still itself
+            self._answered_ns = max(self._answered_ns, now_ns - 1)
+        self._asked_ns = now_ns
+        self.send(Message(Kind.LOOKED, now_ns, stamp_ns, action=measured))
 
     def clear(self) -> str:
         """Let it forget its trip; return why it does not, empty: it does."""
@@ -157,10 +174,17 @@ class SentryLink:
         """Return why the sentry cannot be relied on; empty: it can. While open."""
         if self._gone:
             return 'the sentry is gone' + (f': {self._failure}' if self._failure else '')
-        silence_ns = time.monotonic_ns() - self._answered_ns
-        if silence_ns > self._patience_ns:
-            return f'the sentry has not answered for {silence_ns * 1e-9:.3f} s'
+        if self._silence_ns() > self._patience_ns:
+            time.sleep(_READING)   # its answer may have come while this process stood still
+            silence_ns = self._silence_ns()
+            if silence_ns > self._patience_ns:
+                return f'the sentry has not answered for {silence_ns * 1e-9:.3f} s'
         return ''
+
+    def _silence_ns(self) -> int:
+        if self._answered_ns >= self._asked_ns:
+            return 0
+        return time.monotonic_ns() - self._answered_ns
 
     def close(self, stamp_ns: int) -> None:
         """Let it send the last stop and be silent; returns when it is, or after a while."""

@@ -98,9 +98,9 @@ class Sentry:
         if fault:
             self.trip(f'the sentry refused a command: {fault}', now_ns)
             return
-        self._publish(message.action, message.stamp_ns)
         self._last, self._last_stamp_ns = message.action, message.stamp_ns
-        self._target, self._sent_ns = None, now_ns
+        self._target = None
+        self._send(message.stamp_ns, now_ns)
         if not self.driving:
             self.driving, self._looked_ns = True, now_ns
 
@@ -144,8 +144,12 @@ class Sentry:
             return  # a position that nobody knows
         elapsed_ns = min(max(now_ns - self._sent_ns, 1), self._period_ns)
         self._last = self._rules.towards(self._target, self._last, elapsed_ns * 1e-9)
+        self._send(stamp_ns, now_ns)
+
+    def _send(self, stamp_ns: int, now_ns: int) -> None:
         self._sent_ns = now_ns
         self._publish(self._last, stamp_ns)
+        self._tell(Message(Kind.SENT, now_ns, action=self._last))  # should the sentry die now
 
     @property
     def stopping(self) -> bool:
