@@ -31,15 +31,15 @@ import time
 import traceback
 
 from fault_campaign import (
-    button_faults, clock_faults, learner_faults, loop_faults, people_faults, process_faults,
-    stream_faults)
+    button_faults, clock_faults, gate_faults, learner_faults, loop_faults, people_faults,
+    process_faults, stream_faults)
 from fault_campaign.flow import Disturbed, Run
 from fault_campaign.person import Refused
 from fault_campaign.results import commit, Results
 from fault_campaign.stage import environment, Stage
 
-FAULTS = (*stream_faults.FAULTS, *button_faults.FAULTS, *people_faults.FAULTS,
-          *loop_faults.FAULTS, *learner_faults.FAULTS, *clock_faults.FAULTS,
+FAULTS = (*stream_faults.FAULTS, *gate_faults.FAULTS, *button_faults.FAULTS,
+          *people_faults.FAULTS, *loop_faults.FAULTS, *learner_faults.FAULTS, *clock_faults.FAULTS,
           *process_faults.FAULTS)
 TIMES = {50.0: 10, 5.0: 3, 100.0: 3}
 _ROOT = Path(__file__).resolve().parents[1]

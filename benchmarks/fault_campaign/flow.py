@@ -14,6 +14,7 @@
 
 """How one run goes: bring about, measure, judge, heal; it notes what did not hold."""
 
+import math
 import random
 import re
 import time
@@ -119,6 +120,11 @@ class Run:
         last = [each for each in commands if each.mono < stop.mono][-1]
         offset = time.time() - time.monotonic()
         return last.stamp_ns * 1e-9 + self.period + settle(self.stage.rate) - offset
+
+    def due_from(self, mono: float) -> float:
+        """Return when the first tick is due that can know of something [CLOCK_MONOTONIC, s]."""
+        offset, settled = time.time() - time.monotonic(), settle(self.stage.rate)
+        return math.ceil((mono + offset) / self.period) * self.period + settled - offset
 
     def expect_latched(self, words: str = '') -> None:
         """Watch a latched stop for a while: repeated, nothing else; the words are there."""

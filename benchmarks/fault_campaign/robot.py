@@ -19,6 +19,7 @@ import random
 import threading
 import time
 
+from fault_campaign.setting import LIFT_ERROR
 from geometry_msgs.msg import PoseStamped
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -26,6 +27,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
 STREAMS = ('robot_pose', 'joint_states')
@@ -42,9 +44,10 @@ class Robot(Node):
     Publishes every stream each period; `order` says what is wrong with one.
 
     Orders of a stream: stop, freeze, nan, inf, large (1e30), overflow (3e38), zero_quaternion,
-    scaled_quaternion, stamp (moved by `seconds`), stamp_zero, shuffled, missing, short, many,
-    renamed (other joints besides, in every message); None heals. `count`: for so many samples
-    only. Orders of the clock: jump, stand, go.
+    scaled_quaternion, far (5 m away), stamp (moved by `seconds`), stamp_zero, shuffled, missing,
+    short, many, renamed (other joints besides, in every message); None heals. `count`: for so
+    many samples only. Orders of the clock: jump, stand, go;
+    of the lift, which follows its command at once: stuck, free, tell.
     """
 
     def __init__(self, simulated: bool):
@@ -62,6 +65,17 @@ class Robot(Node):
             self._clock_sender = self.create_publisher(Clock, '/clock', QoSProfile(depth=10))
         self._reset_service = None
         self.create_timer(_SERVE, self._serve)
+        self._lift, self._lift_stuck, self._off_since = 0.0, False, None
+        self._senders['lift_state'] = self.create_publisher(JointState, 'lift_state', 10)
+        self.create_subscription(Float64MultiArray, 'lift/command', self._on_lift, 10)
+
+    def _on_lift(self, message) -> None:
+        if not self._lift_stuck:
+            self._lift = message.data[0]
+        if abs(message.data[0] - self._lift) <= LIFT_ERROR:
+            self._off_since = None
+        elif self._off_since is None:
+            self._off_since = time.monotonic()
 
     def _serve(self) -> None:
         """Offer the reset service, or not; in the thread that spins."""
@@ -91,6 +105,10 @@ class Robot(Node):
         if 'reset' in order:
             self.reset = order['reset']
             return {'mono': time.monotonic()}
+        if 'lift' in order:
+            self._lift_stuck = order['lift'] == 'stuck' or (
+                self._lift_stuck and order['lift'] == 'tell')
+            return {'mono': time.monotonic(), 'off_since': self._off_since}
         stream, count = order['stream'], order.get('count')
         last_mono, last_stamp = self._last[stream]
         if order['do'] == 'burst':
@@ -134,6 +152,9 @@ class Robot(Node):
         """Publish a sample of every stream."""
         for stream in STREAMS:
             self._publish(stream)
+        message = JointState(name=['lift'], position=[self._lift])
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(self.now_ns(), 10**9)
+        self._senders['lift_state'].publish(message)
 
     def _publish(self, stream: str) -> None:
         order = self._do[stream] or {}
@@ -141,7 +162,7 @@ class Robot(Node):
         if do == 'stop':
             return
         now_ns = self.now_ns()
-        good = do in (None, 'large', 'shuffled', 'many', 'renamed')
+        good = do in (None, 'large', 'far', 'shuffled', 'many', 'renamed')
         if good:
             self._last[stream] = time.monotonic(), now_ns
         stamp = {'freeze': self._last[stream][1], 'stamp_zero': 0,
@@ -159,8 +180,8 @@ class Robot(Node):
 def _pose(do: str | None, y: float | None) -> PoseStamped:
     message = PoseStamped()
     pose = message.pose
-    pose.position.x = {'nan': math.nan, 'inf': math.inf, 'large': 1e30, 'overflow': 3e38}.get(
-        do, 1.0)
+    pose.position.x = {'nan': math.nan, 'inf': math.inf, 'large': 1e30, 'overflow': 3e38,
+                       'far': 5.0}.get(do, 1.0)
     pose.position.y = y if y is not None else math.copysign(
         1.0, math.sin(math.pi * time.monotonic() / _SWING))
     pose.orientation.w = {'zero_quaternion': 0.0, 'scaled_quaternion': 3.0}.get(do, 1.0)

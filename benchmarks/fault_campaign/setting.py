@@ -30,6 +30,9 @@ DOWNSTREAM_TIMEOUT = 0.5  # [s]
 LOW, HIGH = (-0.5, -1.5), (0.5, 1.5)               # what -1 and +1 of the policy mean
 LIMIT_LOW, LIMIT_HIGH = (-0.3, -1.2), (0.3, 1.2)   # less, so that there is something to clip
 MAX_RATE = (3.0, 15.0)
+BLEND_IN = 1.0     # [s], in blend_in.yaml
+FARTHEST = 3.0     # [m] the robot may drive, in range.yaml
+LIFT_ERROR, LIFT_ERROR_TIME = 0.1, 0.095   # of the lift, [m] and [s], in lift.yaml
 SLOWEST = 0.228    # [m/s] the policy drives while |y| <= 1, once it has come to that
 LEARNER_RUN = 77
 DATASET = {'name': 'none', 'fingerprint': 'none', 'action_low': list(LOW),
@@ -47,11 +50,14 @@ def settle(rate: float) -> float:
     return min(0.005, 0.1 / rate)
 
 
-def robot_yaml(rate: float, reset='service') -> str:
-    """Return the robot's YAML."""
-    task = {'reward': 'fault_task:reward', 'time_limit': 3600.0}
-    if reset == 'service':
-        task['reset'] = {'service': 'reset_world', 'type': 'std_srvs/srv/Trigger'}
+def robot_yaml(rate: float, gate: dict | None = None, lift: bool = False, **drive) -> str:
+    """
+    Return the robot's YAML.
+
+    `gate` is added to the wheels' gate and `drive` to their stream; `lift`: one more thing that
+    holds a position.
+    """
+    observed, driven = _lift() if lift else ([], [])
     return yaml.safe_dump({
         'robot': 'fault_robot', 'control_rate': rate, 'settle': settle(rate),
         'observation': [
@@ -59,25 +65,50 @@ def robot_yaml(rate: float, reset='service') -> str:
              'fields': ['pose.position.x', 'pose.position.y', 'yaw_cos(pose.orientation)',
                         'yaw_sin(pose.orientation)']},
             {'topic': 'joint_states', 'type': 'sensor_msgs/msg/JointState', 'max_age': MAX_AGE,
-             'joints': ['left_wheel', 'right_wheel'], 'fields': ['velocity']}],
+             'joints': ['left_wheel', 'right_wheel'], 'fields': ['velocity']}, *observed],
         'action': [
             {'topic': 'cmd_vel', 'type': 'geometry_msgs/msg/TwistStamped', 'max_age': 0.5,
              'fields': ['twist.linear.x', 'twist.angular.z'], 'low': list(LOW),
              'high': list(HIGH), 'rule': 'mean', 'gate': {
                  'limit': {'low': list(LIMIT_LOW), 'high': list(LIMIT_HIGH)},
                  'max_rate': list(MAX_RATE), 'stop': 'zero',
-                 'downstream_timeout': DOWNSTREAM_TIMEOUT}}],
-        'task': task}, sort_keys=False)
+                 'downstream_timeout': DOWNSTREAM_TIMEOUT, **(gate or {})}, **drive}, *driven],
+        'task': {'reward': 'fault_task:reward', 'time_limit': 3600.0,
+                 'reset': {'service': 'reset_world', 'type': 'std_srvs/srv/Trigger'}}},
+        sort_keys=False)
 
 
-def make_agent() -> IQLAgent:
+def _lift() -> tuple[list, list]:
+    """Return what is observed and what is commanded of a lift."""
+    return [{'topic': 'lift_state', 'type': 'sensor_msgs/msg/JointState', 'max_age': MAX_AGE,
+             'joints': ['lift'], 'fields': ['position']}], [
+        {'topic': 'lift/command', 'type': 'std_msgs/msg/Float64MultiArray', 'size': 1,
+         'fields': ['data'], 'stamp': 'receive', 'controls': 'position', 'max_age': 0.5,
+         'rule': 'last', 'low': [-1.0], 'high': [1.0],
+         'measured': ['lift_state position[lift]'],
+         'gate': {'max_rate': [1.0], 'stop': 'hold', 'max_error': [LIFT_ERROR],
+                  'error_time': LIFT_ERROR_TIME, 'downstream_timeout': DOWNSTREAM_TIMEOUT}}]
+
+
+def variants(rate: float) -> dict[str, str]:
+    """Return the YAMLs that set something besides, by name."""
+    x, yaw = 'robot_pose pose.position.x', 'robot_pose yaw_sin(pose.orientation)'
+    return {
+        'blend_in': robot_yaml(rate, {'blend_in': BLEND_IN}),
+        'range': robot_yaml(rate, {'range': {'low': [-FARTHEST] * 2, 'high': [FARTHEST] * 2}},
+                            controls='velocity', measured=[x, yaw]),
+        'lift': robot_yaml(rate, lift=True)}
+
+
+def make_agent(lift: bool = False) -> IQLAgent:
     """
     Return an agent whose actor drives forwards whatever |y| <= 1 the pose has.
 
     A y of -8 makes it drive backwards, so a sample that must not count is seen in the
     commands (SLOWEST); an x near the largest float32 makes infinity less infinity, which is NaN.
     """
-    agent = IQLAgent(6, 2, IQLConfig(hidden_dims=(8, 8), batch_size=8), seed=1)
+    observed, driven = (7, 3) if lift else (6, 2)
+    agent = IQLAgent(observed, driven, IQLConfig(hidden_dims=(8, 8), batch_size=8), seed=1)
     first, second, last = agent.actor.mlp.layers
     with torch.no_grad():
         for layer in (first, second, last):
@@ -89,19 +120,29 @@ def make_agent() -> IQLAgent:
         second.weight[2, 2], second.weight[2, 3] = 1.0, -1.0
         last.weight[0, :3] = torch.tensor([0.3, -0.3, 1.0])
         last.weight[1, :3] = torch.tensor([0.7, -0.7, 1.0])
-        last.bias.copy_(torch.tensor([0.8, 0.5]))
-    agent.fit_normaliser(np.array([[-1.0] * 6, [1.0] * 6]))  # mean 0, deviation 1
+        last.bias[:2] = torch.tensor([0.8, 0.5])
+        if lift:   # up and down with y
+            last.weight[2, :2] = torch.tensor([1.0, -1.0])
+    agent.fit_normaliser(np.array([[-1.0] * observed, [1.0] * observed]))  # mean 0, deviation 1
     return agent
 
 
 def write_setting(folder: Path, rate: float) -> None:
-    """Write robot.yaml, fault_task.py, policy.safetensors, and what a learner begins with."""
+    """Write YAMLs, fault_task.py, checkpoints, and what a learner begins with."""
     text = robot_yaml(rate)
     (folder / 'robot.yaml').write_text(text)
     (folder / 'fault_task.py').write_text(_TASK.read_text())
     (folder / 'flag').write_bytes(bytes(64))
     save_checkpoint(folder / 'policy.safetensors', make_agent(), training={}, robot_config=text,
                     dataset=DATASET)
+    save_checkpoint(folder / 'ranged.safetensors', make_agent(), training={}, robot_config=text,
+                    dataset={**DATASET, 'observation_low': [-5.0] * 6,
+                             'observation_high': [5.0] * 6})
+    for name, other in variants(rate).items():
+        (folder / f'{name}.yaml').write_text(other)
+    save_checkpoint(folder / 'lift.safetensors', make_agent(lift=True), training={},
+                    robot_config=variants(rate)['lift'],
+                    dataset={**DATASET, 'action_low': [*LOW, -1.0], 'action_high': [*HIGH, 1.0]})
     _write_dataset(folder)
 
 

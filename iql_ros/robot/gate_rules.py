@@ -46,8 +46,13 @@ class GateRules:
     error_time: np.ndarray    # [s] that the error may last
 
     @functools.cached_property
+    def ranged(self) -> np.ndarray:
+        """Return which values have a range: at its ends they are 0 at once, whatever max_rate."""
+        return np.isfinite(self.range_low) | np.isfinite(self.range_high)
+
+    @functools.cached_property
     def _ranged(self) -> bool:
-        return bool(np.isfinite(self.range_low).any() or np.isfinite(self.range_high).any())
+        return bool(self.ranged.any())
 
     @functools.cached_property
     def _stepped(self) -> bool:

@@ -22,6 +22,7 @@ from iql_ros.files import share_folder
 from iql_ros.nodes.sentry.channel import Kind, Message
 from iql_ros.nodes.sentry.rules import patience_ns, Sentry
 from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.robot.safety import Gate
 from tests.robot.arm import arm
 
 MS = 1_000_000
@@ -194,3 +195,44 @@ def test_a_trip_that_is_kept_holds_where_the_robot_is_now_and_not_where_it_was()
     wire.say(Kind.LOOKED, 10**10 + MS, action=moved)
     wire.say(Kind.STOP, 10**10 + 20 * MS, action=moved)
     assert {command for command, _ in wire.sent} == {tuple(moved)}
+
+
+ENDS = {'low': [-1.0] * 6, 'high': [1.0] * 6}
+
+
+def driven(kind: str, **gate) -> str:
+    """Return the YAML of an arm that is not driven by positions."""
+    return yaml.safe_dump(arm(trajectory=False, action={'controls': kind}, **{
+        'stop': 'zero', 'range': ENDS, **gate}))
+
+
+@pytest.mark.parametrize('text', [
+    TEXT, yaml.safe_dump(arm()), yaml.safe_dump(arm(max_step=[0.1] * 6, blend_in=0.3)),
+    yaml.safe_dump(arm(trajectory=False, stop=[0.1] * 6, stop_rate=[0.5] * 6)),
+    driven('velocity'), driven('effort', stop_rate=[0.5] * 6, blend_in=0.2)],
+    ids=['base', 'arm', 'arm with steps', 'arm with a pose of rest', 'velocity', 'effort'])
+def test_whatever_the_gate_lets_out_the_sentry_lets_out(text):
+    rng, wire = np.random.default_rng(0), Wire(text)
+    interface = parse_robot_interface(text, 'text')
+    gate, (stream,) = Gate(interface), interface.action
+    wire.open()
+    gate.blend_in()
+    observation, now_ns, drove = np.zeros(interface.observation_dim), 0, False
+    for _ in range(3000):
+        now_ns += int(rng.integers(15, 26)) * MS
+        observation = np.clip(observation + rng.normal(0, 0.3, len(observation)), -1.5, 1.5)
+        gate.scale = rng.choice([gate.scale] * 50 + [0.1, 1.0])
+        gate.observe(observation, now_ns)
+        result = gate.apply(rng.uniform(stream.low, stream.high), now_ns)
+        if result.trip or rng.random() < 0.05:
+            gate.clear_trip()
+            gate.next_stop(0.02, observation)
+            wire.say(Kind.STOP, now_ns, action=gate.target)
+            gate.start()
+            drove = False
+            continue
+        if not drove:
+            wire.say(Kind.BEGIN, now_ns, action=gate.stood)
+        wire.drive(now_ns, *result.command, stamp_ns=now_ns)
+        drove = True
+        assert wire.reasons == []

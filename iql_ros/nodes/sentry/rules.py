@@ -114,8 +114,12 @@ class Sentry:
         if self._last_stamp_ns is not None:
             elapsed_ns = min(max(message.stamp_ns - self._last_stamp_ns, 1), self._period_ns)
         reach = self._rules.max_rate * (elapsed_ns * 1e-9) + _ROUNDING * (1 + np.abs(self._last))
+        below, above = self._last - reach, self._last + reach
+        if self._rules.ranged.any():
+            below = np.where(self._rules.ranged, np.minimum(below, 0.0), below)
+            above = np.where(self._rules.ranged, np.maximum(above, 0.0), above)
         for what, low, high in (('limit', self._rules.low, self._rules.high),
-                                ('max_rate', self._last - reach, self._last + reach)):
+                                ('max_rate', below, above)):
             outside = np.flatnonzero(~((action >= low) & (action <= high)))  # NaN is none
             if outside.size:
                 index = int(outside[0])
