@@ -44,6 +44,7 @@ class GateRules:
     blend_in: np.ndarray      # [s]
     max_error: np.ndarray     # of a position; infinity: none
     error_time: np.ndarray    # [s] that the error may last
+    unsent: np.ndarray        # what counts as sent before anything was; NaN: where it stands
 
     @functools.cached_property
     def ranged(self) -> np.ndarray:
@@ -93,6 +94,11 @@ class GateRules:
         apart = np.maximum(below, low) > np.minimum(above, high)
         return command, (low > high) | (self.position & apart)
 
+    def credible(self, measured) -> np.ndarray:
+        """Return what is measured, NaN for a position beyond its limits: nothing led it there."""
+        beyond = (measured < self.low) | (measured > self.high)
+        return np.where(self.position & beyond, np.nan, measured)
+
     def stop_target(self, last, measured) -> np.ndarray:
         """Return where a stop leads to: `measured` where it is known, else `last`, to hold."""
         hold = np.where(np.isnan(measured), last, measured)
@@ -139,14 +145,17 @@ def gate_rules(interface: RobotInterface) -> GateRules:
     said = [stream.gate.stop_rate is not None for stream in streams]
     stop_rate = joined([np.inf if isinstance(stream.gate.stop_rate, str)
                         else stream.gate.stop_rate or np.inf for stream in streams])
+    stop = _stop(streams, position)
     return GateRules(
         position, joined([limit.low for limit in limits]),
         joined([limit.high for limit in limits]), max_rate, numbers('max_step'),
         joined([each.low if each else -np.inf for each in ranges]),
         joined([each.high if each else np.inf for each in ranges]),
-        _stop(streams, position), np.where(joined(said) == 0, np.where(
+        stop, np.where(joined(said) == 0, np.where(
             position, max_rate, np.inf), stop_rate),
-        numbers('blend_in'), numbers('max_error'), numbers('error_time'))
+        numbers('blend_in'), numbers('max_error'), numbers('error_time'),
+        # of a position that is measured nobody need guess where it stands
+        np.where(position & (interface.measured >= 0), np.nan, stop))
 
 
 def _stop(streams, position) -> np.ndarray:

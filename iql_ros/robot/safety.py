@@ -63,8 +63,7 @@ class Gate:
         """Forget what was sent: nobody has for a while, and the robot may be elsewhere."""
         self.measured = self._unknown       # (action_dim,), NaN where nothing is measured
         self.stood = self._unknown          # where the episode's first command began
-        # What was sent; NaN for a position that is held, before anything was.
-        self.last = self.rules.stop_target(self._unknown, self._unknown)
+        self.last = self.rules.unsent       # what was sent, (action_dim,)
         self.target: np.ndarray | None = None   # where the stop leads to
         self.start()
 
@@ -158,20 +157,21 @@ class Gate:
         return GateResult(command, command != action, None)
 
     def _fit(self, action: np.ndarray, stamp_ns: int) -> np.ndarray:
-        sent, begins, self._begins = self.last, self._begins, False
+        begins, self._begins = self._begins, False
+        origin = sent = self.last
         if begins:
             known = self.rules.position & ~np.isnan(self.measured)
-            self.stood = self.last = np.where(known, self.measured, sent)
-        wanted = self.rules.scaled(self._blended(action, stamp_ns), self.scale, self.stood)
+            self.stood = origin = np.where(known, self.measured, sent)
+        wanted = self.rules.scaled(self._blended(action, stamp_ns, origin), self.scale, self.stood)
         elapsed = self.scale * self._since_last(stamp_ns)
-        command, empty = self.rules.fit(wanted, self.last, self.measured, elapsed)
+        command, empty = self.rules.fit(wanted, origin, self.measured, elapsed)
         if begins:  # near what was sent before too, where that is near where the robot stands
             reach = self.rules.max_rate * elapsed
             nearer = np.clip(command, sent - reach, sent + reach)
             command = np.where(np.abs(nearer - self.stood) <= reach, nearer, command)
         empty |= np.isnan(command)
         if empty.any():
-            self.trip(self._why_empty(int(np.flatnonzero(empty)[0])))
+            self.trip(self._why_empty(int(np.flatnonzero(empty)[0]), origin))
         return command
 
     def _since_last(self, stamp_ns: int) -> float:
@@ -181,20 +181,20 @@ class Gate:
         # at least 1 ns: where there is no rate limit, infinity times 0 would be NaN
         return min(max(stamp_ns - self.last_ns, 1), self.period_ns) * 1e-9
 
-    def _blended(self, action: np.ndarray, stamp_ns: int) -> np.ndarray:
+    def _blended(self, action: np.ndarray, stamp_ns: int, origin: np.ndarray) -> np.ndarray:
         if not self._blends:
             return action
         if self._blend_ns is None:
-            self._blend_ns, self._blend_from = stamp_ns, self.last
+            self._blend_ns, self._blend_from = stamp_ns, origin
         passed = max(stamp_ns - self._blend_ns, 0) * 1e-9
         over = passed >= self.rules.blend_in
         self._blends = not over.all()
         share = passed / np.where(over, 1.0, self.rules.blend_in)
         return np.where(over, action, self._blend_from + share * (action - self._blend_from))
 
-    def _why_empty(self, index: int) -> str:
+    def _why_empty(self, index: int, origin: np.ndarray) -> str:
         low, high = self.rules.low[index], self.rules.high[index]
-        return (f"'{self._names[index]}' was sent {self.last[index]:g}, is at "
+        return (f"'{self._names[index]}' was sent {origin[index]:g}, is at "
                 f'{self.measured[index]:g}: no command keeps to limit ({low:g} to {high:g}), '
                 'max_rate and max_step')
 
@@ -208,8 +208,9 @@ class Gate:
                 None: the last one.
 
         """
-        if self.target is None or np.isnan(self.target).any():
-            measured = self.measured if observation is None else self.where(observation)
+        if self.target is None or np.isnan(self.target + self.last).any():
+            measured = self.rules.credible(
+                self.measured if observation is None else self.where(observation))
             self.last = np.where(np.isnan(self.last), measured, self.last)
             self.target = self.rules.stop_target(self.last, measured)
         self.last = self.rules.towards(self.target, self.last, elapsed)

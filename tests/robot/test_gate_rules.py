@@ -38,7 +38,8 @@ def random_rules(rng, **given):
         'range_high': some(range_low + rng.uniform(0, 3, shape)),
         'stop': np.where(rng.random(shape) < 0.5, np.nan, rng.uniform(-4, 4, shape)),
         'stop_rate': some(rng.uniform(0.01, 10, shape)), 'blend_in': np.zeros(VALUES),
-        'max_error': np.full(VALUES, np.inf), 'error_time': np.zeros(VALUES)}
+        'max_error': np.full(VALUES, np.inf), 'error_time': np.zeros(VALUES),
+        'unsent': np.full(VALUES, np.nan)}
     return GateRules(**{**found, **given})
 
 

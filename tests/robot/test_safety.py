@@ -17,9 +17,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
+import pytest
+import yaml
 
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.robot.safety import Gate
+from tests.robot.arm import arm
 from tests.robot.test_robot_interface import TEXT
 
 SETTINGS = ('downstream_timeout: 0.5, limit: {low: [-0.2, -1.0], high: [0.25, 1.5]}, '
@@ -94,4 +97,52 @@ def test_every_command_is_finite_and_inside_limits_and_rates(actions):
         assert np.all(command >= gate.rules.low) and np.all(command <= gate.rules.high)
         if gate.trip_reason is None:
             assert np.all(np.abs(command - last) <= np.array([1.0, 15.0]) * 0.2 + 1e-12)
+        last = command
+
+
+ANY = st.floats(width=64)
+NEAR = st.floats(-3.5, 3.5)
+EVENTS = st.lists(st.tuples(
+    st.sampled_from(['act'] * 8 + ['stop', 'clear', 'start', 'forget', 'blend', 'scale']),
+    ANY | NEAR, ANY | NEAR, NEAR, st.integers(0, 10 ** 8)), max_size=40)
+POSITIONS = {'max_step': [0.1] * 6, 'max_error': [0.5] * 6, 'error_time': 0.05}
+ENDS = {'range': {'low': [-1.0] * 6, 'high': [1.0] * 6}, 'stop': 'zero'}
+
+
+@settings(deadline=None)
+@pytest.mark.parametrize('robot', [
+    arm(), arm(blend_in=0.3, **POSITIONS), arm(stop=[0.1] * 6, stop_rate=[0.5] * 6),
+    arm(trajectory=False, action={'controls': 'velocity'}, **ENDS),
+    arm(trajectory=False, action={'controls': 'effort'}, blend_in=0.2, stop_rate=[9.0] * 6,
+        **ENDS)], ids=['hold', 'steps', 'pose of rest', 'velocity', 'effort'])
+@given(events=EVENTS)
+def test_whatever_happens_every_command_is_finite_inside_limits_and_rates(robot, events):
+    gate, now = Gate(parse_robot_interface(yaml.safe_dump(robot), 'arm')), 0
+    at, last, begins = np.zeros(12), None, True
+    for event, wanted, odd, moved, elapsed in events:
+        now += elapsed
+        at = np.r_[np.clip(at[:6] + 0.05 * moved, -1.7, 1.7), np.zeros(6)]
+        seen = np.where(np.arange(12) == abs(int(3 * moved)), odd, at)
+        if event == 'act':
+            gate.observe(seen if elapsed % 7 == 0 else at, now)
+            result = gate.apply(np.full(6, wanted), now)
+            command = result.command
+            if begins and result.trip is None:   # from where the robot stands
+                last, begins = gate.stood, False
+        elif event == 'stop':
+            command = gate.next_stop(0.02, at)
+        else:
+            command, begins = None, begins or event in ('clear', 'start', 'forget')
+            {'clear': gate.clear_trip, 'start': gate.start, 'forget': gate.forget,
+             'blend': gate.blend_in}.get(event, lambda: setattr(
+                 gate, 'scale', 0.05 + abs(moved) / 3.5 * 0.95))()
+        if command is None or np.isnan(command).any():   # a position that nobody knows: not sent
+            last = None if event == 'forget' else last
+            assert command is None or (gate.rules.position.any() and gate.trip_reason)
+            continue
+        assert np.all(np.isfinite(command))
+        assert np.all(command >= gate.rules.low) and np.all(command <= gate.rules.high)
+        if last is not None and gate.rules.position.all():
+            rate = np.maximum(gate.rules.max_rate, gate.rules.stop_rate)
+            assert np.all(np.abs(command - last) <= rate * 0.02 * (1 + 1e-9) + 1e-9)
         last = command

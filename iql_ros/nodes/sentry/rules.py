@@ -76,7 +76,7 @@ class Sentry:
 
     def _forget(self) -> None:
         """Forget what was sent: nobody has for a while, and the robot may be elsewhere."""
-        self._last = self._rules.stop_target(self._unknown, self._unknown)   # what was sent
+        self._last = self._rules.unsent         # what was sent, (action_dim,)
         self._last_stamp_ns: int | None = None  # None: it led to the stop
         self._target: np.ndarray | None = None  # where the stop leads to
 
@@ -139,11 +139,12 @@ class Sentry:
 
     def _send_stop(self, stamp_ns: int, now_ns: int) -> None:
         self.driving, self._stopped_ns, self._last_stamp_ns = False, now_ns, None
+        measured, holds = self._rules.credible(self._measured), np.isnan(self._rules.stop)
+        self._last = np.where(np.isnan(self._last), measured, self._last)
         if self._target is None or np.isnan(self._target).any():
-            known = np.where(np.isnan(self._last), self._measured, self._last)
-            self._target = self._rules.stop_target(known, self._measured)
-        for stands in (self._measured, self._target):  # a hold leads to where the robot is
-            self._last = np.where(np.isnan(self._last), stands, self._last)
+            self._target = self._rules.stop_target(self._last, measured)
+        # a hold leads to where the robot is
+        self._last = np.where(np.isnan(self._last) & holds, self._target, self._last)
         if not self.active or not np.isfinite([self._target, self._last]).all():
             return  # a position that nobody knows
         elapsed_ns = min(max(now_ns - self._sent_ns, 1), self._period_ns)
