@@ -100,6 +100,22 @@ def test_every_command_is_finite_and_inside_limits_and_rates(actions):
         last = command
 
 
+def test_a_pose_of_rest_is_approached_from_where_the_arm_stands_before_anything_was_sent():
+    gate = Gate(parse_robot_interface(yaml.safe_dump(arm(stop=[0.0] * 6)), 'arm'))
+    assert np.isnan(gate.next_stop(0.02, np.full(12, np.nan))).all()     # nobody knows: not sent
+    command = gate.next_stop(0.02, np.r_[np.full(6, 1.0), np.zeros(6)])
+    np.testing.assert_allclose(command, 1.0 - 0.02 * gate.rules.max_rate)
+
+
+def test_a_glitch_at_an_episodes_start_leads_nowhere():
+    gate = Gate(parse_robot_interface(yaml.safe_dump(arm()), 'arm'))
+    gate.next_stop(0.02, np.zeros(12))
+    gate.observe(np.r_[-1e6, np.zeros(11)], 0)
+    result = gate.apply(np.zeros(6), 0)
+    assert result.trip.startswith("'arm/command positions[joint_1]' was sent -1e+06, is at -1e+06")
+    assert result.command.tolist() == [0.0] * 6
+
+
 ANY = st.floats(width=64)
 NEAR = st.floats(-3.5, 3.5)
 EVENTS = st.lists(st.tuples(

@@ -73,6 +73,18 @@ def test_after_a_trip_it_holds_where_it_is(graph, wait_for, tmp_path):
     assert np.abs(robot.commands[-1][1] - robot.pose).max() < 0.05
 
 
+def test_a_pose_of_rest_is_approached_from_where_the_arm_stands_by_a_trip_before_it_drove_too(
+        graph, wait_for, tmp_path):
+    robot, node = start_arm(graph, tmp_path, POSE, to_zero, stop=[0.0] * 6)
+    robot.e_stop.publish(Bool(data=True))
+    wait_for(node._stops.e_stops.pressed, what='the button')
+    node.begin()
+    wait_for(lambda: len(robot.commands) >= 10, what='the stop')
+    said = robot.take()
+    assert (largest_step(said, POSE, PERIOD) <= ONE).all()
+    assert (np.abs(said[-1][1]) < np.abs(POSE)).all()
+
+
 def test_a_stream_that_ceases_leaves_it_at_its_last_command(graph, wait_for, tmp_path):
     robot, node = driven(graph, wait_for, tmp_path)
     robot.silent = True
@@ -110,6 +122,18 @@ def test_an_episode_waits_for_somebody_who_hears_the_positions(graph, wait_for, 
     robot.listen()
     wait_for(lambda: len(robot.commands) >= 3, what='commands')
     assert (largest_step(robot.commands, POSE, PERIOD) <= ONE).all()
+
+
+def test_it_trips_when_nobody_hears_the_positions_any_more_and_leads_nowhere_until_then(
+        graph, wait_for, tmp_path):
+    robot, node = driven(graph, wait_for, tmp_path, stop=[0.0] * 6)
+    robot.destroy_subscription(robot.hearing)
+    wait_for(lambda: node._loop.state == 'TRIPPED', what='the trip')
+    assert node._runner.gate.trip_reason == "nobody listens to '/arm/command' any more"
+    robot.take()
+    robot.listen()
+    wait_for(lambda: len(robot.commands) >= 5, what='the stop')
+    assert (largest_step(robot.commands, robot.commands[0][2], PERIOD) <= ONE).all()
 
 
 def test_blending_in_begins_where_the_arm_stands(graph, wait_for, tmp_path):

@@ -23,7 +23,7 @@ from iql_ros.nodes.sentry.channel import Kind, Message
 from iql_ros.nodes.sentry.rules import patience_ns, Sentry
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.robot.safety import Gate
-from tests.robot.arm import arm
+from tests.robot.arm import arm, MAX_RATE
 
 MS = 1_000_000
 PERIOD = 20 * MS
@@ -195,6 +195,16 @@ def test_a_trip_that_is_kept_holds_where_the_robot_is_now_and_not_where_it_was()
     wire.say(Kind.LOOKED, 10**10 + MS, action=moved)
     wire.say(Kind.STOP, 10**10 + 20 * MS, action=moved)
     assert {command for command, _ in wire.sent} == {tuple(moved)}
+
+
+def test_a_pose_of_rest_is_approached_from_where_the_robot_stands_and_not_before_that_is_known():
+    wire = Wire(yaml.safe_dump(arm(stop=[0.0] * 6)))
+    wire.open(tripped='a test')
+    wire.say(Kind.STOP, MS, action=np.zeros(6))
+    assert wire.sent == []
+    wire.say(Kind.LOOKED, 2 * MS, action=np.ones(6))
+    wire.say(Kind.STOP, 20 * MS, action=np.zeros(6))
+    np.testing.assert_allclose(wire.sent[0][0], 1 - 0.02 * np.array(MAX_RATE))
 
 
 ENDS = {'low': [-1.0] * 6, 'high': [1.0] * 6}

@@ -73,13 +73,16 @@ class SentryProcess:
                           use_global_arguments=False, start_parameter_services=False)
         self._lock = threading.RLock()       # of the rules; two threads have something to say
         self._publishers = None
-        self._sentry = Sentry(self._interface, self._publish, channel.send)
+        self._sentry = Sentry(self._interface, self._publish, channel.send, self._unheard)
         self._e_stops = EStops(self._node, given['e_stops'], given['e_stop_timeout'], self._trip)
         self._stop_repeat_ns = max(stream.gate.stop_repeat_ns
                                    for stream in self._interface.action)
 
     def _publish(self, command, stamp_ns: int) -> None:
         self._publishers.send(command, stamp_ns)
+
+    def _unheard(self) -> list[str]:
+        return self._publishers.unheard() if self._publishers is not None else []
 
     def _trip(self, reason: str) -> None:
         with self._lock:
@@ -147,7 +150,8 @@ class SentryProcess:
         """Say that the sentry lives, and whom it has not heard, or who would not hear it, yet."""
         waiting_for = ''
         if not self._sentry.driving and self._publishers is not None:
-            waiting_for = self._e_stops.unknown() or self._publishers.unheard()
+            waiting_for = self._e_stops.unknown() or ', '.join(
+                f"somebody who listens to '{topic}'" for topic in self._unheard())
         self._channel.send(Message(Kind.ANSWER, message.time_ns, text=waiting_for))
 
     def _look(self) -> None:
@@ -157,6 +161,8 @@ class SentryProcess:
                 self._sentry.trip(self._e_stops.silent(), now_ns)
             if self._sentry.active and self._e_stops.pressed():
                 self._sentry.trip(self._e_stops.pressed(), now_ns)
+            for topic in self._unheard() if self._sentry.driving else ():
+                self._sentry.trip(f"nobody listens to '{topic}' any more", now_ns)
             self._sentry.look(now_ns)
 
     def _open(self, message: Message, now_ns: int) -> None:

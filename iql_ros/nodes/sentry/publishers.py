@@ -14,6 +14,8 @@
 
 """The publishers of a robot's command topics: vectors in, messages out."""
 
+import time
+
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -23,6 +25,7 @@ from iql_ros.robot.gate_settings import POSITION
 from iql_ros.robot.robot_interface import RobotInterface
 
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+_MATCHING = 0.2   # [s] until a listener that was found hears: it has to find the publisher, too
 
 
 class CommandPublishers:
@@ -35,6 +38,7 @@ class CommandPublishers:
         self.publishers = [
             node.create_publisher(message_class(stream.type), topic, qos) for stream, topic in
             zip(interface.action, topics or [stream.topic for stream in interface.action])]
+        self._found_at = np.full(len(self.publishers), np.inf)  # a listener, monotonic [s]
 
     def encode(self, command: np.ndarray, stamp_ns: int) -> list:
         """Return the message of every topic for a command (action_dim,)."""
@@ -50,16 +54,21 @@ class CommandPublishers:
         """Send a command (action_dim,)."""
         self.publish(self.encode(command, stamp_ns))
 
-    def unheard(self) -> str:
+    def unheard(self) -> list[str]:
         """
-        Return who is missing: a listener of a topic that commands positions; empty: nobody.
+        Return the topics that command positions and to which nobody listens.
 
         Who comes to hear later would hear a position far from where the robot stands.
         """
-        missing = [f"somebody who listens to '{publisher.topic_name}'" for stream, publisher in
-                   zip(self._interface.action, self.publishers)
-                   if POSITION in stream.kinds and not publisher.get_subscription_count()]
-        return ', '.join(missing)
+        now, found = time.monotonic(), []
+        for index, (stream, publisher) in enumerate(zip(self._interface.action, self.publishers)):
+            if not publisher.get_subscription_count():
+                self._found_at[index] = np.inf
+            elif np.isinf(self._found_at[index]):
+                self._found_at[index] = now
+            if POSITION in stream.kinds and not now - self._found_at[index] >= _MATCHING:
+                found.append(publisher.topic_name)
+        return found
 
     def flush(self, timeout: float) -> None:
         """Wait up to `timeout` [s] until those who listen reliably have it."""

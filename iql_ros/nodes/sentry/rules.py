@@ -39,10 +39,19 @@ class Sentry:
     Between episodes nobody needs to watch: the stop has been sent.
     """
 
-    def __init__(self, interface: RobotInterface, publish, tell):
-        """Take `publish(command, stamp_ns)` and `tell(message)`, to policy_node."""
+    def __init__(self, interface: RobotInterface, publish, tell, unheard=lambda: ()):
+        """
+        Take the world.
+
+        Args:
+            interface: Of the robot.
+            publish: Called with a command (action_dim,) and a stamp [ns].
+            tell: Called with a message to policy_node.
+            unheard: Returns the topics of positions to which nobody listens.
+
+        """
         self._rules = gate_rules(interface)
-        self._publish, self._tell = publish, tell
+        self._publish, self._tell, self._unheard = publish, tell, unheard
         self._period_ns, self._patience_ns = interface.period_ns, patience_ns(interface)
         self.active, self.driving = False, False
         self.trip_reason: str | None = None
@@ -139,6 +148,9 @@ class Sentry:
 
     def _send_stop(self, stamp_ns: int, now_ns: int) -> None:
         self.driving, self._stopped_ns, self._last_stamp_ns = False, now_ns, None
+        if self._unheard():   # else who comes to hear later would hear where the way there ends
+            self._target = None
+            self._last = np.where(np.isnan(self._rules.unsent), np.nan, self._last)
         measured, holds = self._rules.credible(self._measured), np.isnan(self._rules.stop)
         self._last = np.where(np.isnan(self._last), measured, self._last)
         if self._target is None or np.isnan(self._target).any():
