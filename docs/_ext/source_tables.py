@@ -149,6 +149,8 @@ def _assigned(path: str, name: str) -> ast.expr:
     for node in ast.parse((ROOT / path).read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return node.value
+        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
+            return _assigned(f'{node.module.replace(".", "/")}.py', name)
     raise SourceError(f'{path}: has no table {name}')
 
 

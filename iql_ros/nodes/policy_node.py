@@ -32,6 +32,7 @@ from iql_ros.nodes.control.interventions import Interventions
 from iql_ros.nodes.control.lockstep_loop import LockstepLoop
 from iql_ros.nodes.control.loop_host import LoopHost
 from iql_ros.nodes.control.observation_limit import ObservationLimit
+from iql_ros.nodes.control.parameters import PARAMETERS
 from iql_ros.nodes.control.real_time_loop import RealTimeLoop
 from iql_ros.nodes.control.reset_client import ResetClient
 from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, RobotBridge
@@ -40,60 +41,12 @@ from iql_ros.nodes.control.stops import Stops
 from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
 from iql_ros.nodes.hosting.lifecycle import GuardedLifecycleNode
-from iql_ros.nodes.hosting.parameters import AT_START, Parameter
 from iql_ros.nodes.learning.learning_link import LearningLink, load_driver, refuse_learning
 from iql_ros.nodes.sentry.publishers import COMMAND_QOS
 from iql_ros.robot.episode_runner import EpisodeRunner
 from iql_ros.robot.robot_interface import load_robot_interface
 from iql_ros.robot.task import Task
 
-PARAMETERS = (
-    Parameter('checkpoint', '', 'checkpoint file of the policy'),
-    Parameter('robot_config', '', 'YAML of the robot: topics, gate and task'),
-    Parameter('device', 'auto', 'where the actor runs', choices=('auto', 'cpu', 'cuda')),
-    Parameter('lockstep', False, 'answer a simulator step by step, as fast as it goes'),
-    Parameter('lockstep_timeout', 5.0, 'after which one says whom one waits for [s]',
-              range=(0.1, 3600.0)),
-    Parameter('seed', 0, 'of the first episode, as the results name it', range=(0, 2**31 - 1)),
-    Parameter('autostart', True, 'configure and activate at the start', fixed=AT_START),
-    Parameter('episodes', 0, 'how many to run before ending; 0: without end',
-              range=(0, 2**31 - 1)),
-    Parameter('results', '', 'CSV file for a row an episode'),
-    Parameter('e_stops', ['~/e_stop'], 'topics of the emergency stops (Bool): all must be false',
-              fixed=AT_START),
-    Parameter('e_stop_timeout', 0.0, 'after which a silent e_stop trips, 0: never [s]',
-              range=(0.0, 3600.0), fixed=AT_START),
-    Parameter('enable_timeout', 0.0, 'for how long a true on ~/enable counts, 0: nobody need '
-              'hold it [s]', range=(0.0, 3600.0)),
-    Parameter('limit_scale', 1.0, 'of limits and rates, for first drives',
-              range=(0.05, 1.0), counts='from the next tick'),
-    Parameter('observation_limit', 'warn', "when an observation leaves the training data's range",
-              choices=('off', 'warn', 'trip'), counts='from the next tick'),
-    Parameter('observation_margin', 1.0, 'beyond that range, in standard deviations of the data',
-              range=(0.0, 1e6), counts='from the next tick'),
-    Parameter('allow_other_commanders', False, 'drive while others publish the command topics'),
-    Parameter('learner', '', 'name of the finetune_node that learns from this; empty: none'),
-    Parameter('learner_run', '', "whose weights to follow, as it logs; empty: the only learner's"),
-    Parameter('exploration_scale', 1.0, "of the actor's spread, for a learner; 0: the mean",
-              range=(0.0, 10.0), counts='from the next tick'),
-    Parameter('exploration_limit', '', "what exploring may use, text '{low: [...], high: [...]}'",
-              counts='from the next tick'),
-    Parameter('weights_at', 'episode', 'when new weights are taken', choices=('episode', 'step'),
-              counts='from the next tick'),
-    Parameter('experience_history', 5000, 'steps that are kept until they are acknowledged',
-              range=(1, 10**7)),
-    Parameter('learner_timeout', 10.0, 'after which a silent learner is away [s]',
-              range=(0.1, 3600.0)),
-    Parameter('max_lag', 0, 'updates the learner may be behind at the next episode, in lockstep',
-              range=(0, 2**31 - 1)),
-    Parameter('intervention_timeout', 0.5, "how long an operator's command counts [s]",
-              range=(0.01, 60.0), counts='at once'),
-    Parameter('evaluate_every', 2000, 'steps between evaluations for a learner; 0: none',
-              range=(0, 2**31 - 1)),
-    Parameter('evaluation_episodes', 5, 'of each evaluation', range=(1, 10000)),
-    Parameter('record', False, 'record what passes while active as bags'),
-    Parameter('record_folder', 'recordings', 'folder of the bags'),
-)
 _LAST_WORDS = 2.0  # [s] for a learner that listens, when the node ends
 _COMING_BACK = 2.0  # [s] for the control loop, when it is to end
 
