@@ -14,6 +14,7 @@
 
 """What a policy node says of itself on /diagnostics."""
 
+import collections
 import dataclasses
 import time
 
@@ -28,6 +29,8 @@ from iql_ros.nodes.control.stops import Stops
 from iql_ros.nodes.learning.learning_link import LearningLink
 from iql_ros.robot.episode_runner import EpisodeRunner
 
+_COUNTED_OVER = 0.5   # [s] at least: fewer messages tell no rate
+
 
 @dataclasses.dataclass
 class Status:
@@ -41,7 +44,9 @@ class Status:
     statistics: LoopStatistics
     learning: LearningLink | None
     observation_limit: ObservationLimit | None
-    _counted: tuple = (0.0, ())          # when messages were counted last, and how many
+    # (when messages were counted, how many); a rate is that since the first
+    _counted: collections.deque = dataclasses.field(
+        default_factory=lambda: collections.deque(maxlen=2))
 
     def describe(self, active: bool) -> tuple[bytes, str, dict]:
         """Return level, message and values by name."""
@@ -64,14 +69,16 @@ class Status:
             **self._streams(), **self.statistics.describe(), **values}
 
     def _streams(self) -> dict[str, str]:
-        """Return rate and age of every stream since the last time."""
+        """Return rate, of the last seconds, and age of every stream."""
         now, received = time.monotonic(), tuple(self.bridge.received)
-        (before, counted), self._counted = self._counted, (now, received)
+        if not self._counted or now - self._counted[-1][0] >= _COUNTED_OVER:
+            self._counted.append((now, received))
+        before, counted = self._counted[0]
         ages, found = self.bridge.ages(), {}
         for index, age in enumerate(ages):
             rate = ''
-            if counted:
-                rate = f'{(received[index] - counted[index]) / max(now - before, 1e-3):.1f} Hz, '
+            if now - before >= _COUNTED_OVER:
+                rate = f'{(received[index] - counted[index]) / (now - before):.1f} Hz, '
             name, most = self.bridge.stream_name(index)
             found[name] = f'{rate}{age}; max_age {most:g} s'
         return found
