@@ -92,7 +92,7 @@ class Watch:
         self.commands += sum(each.mono >= self._seen for each in found)
         self.unsafe += sum(map(len, judge.unsafe(found, stage.allowed).values()))
         for when, gap in judge.gaps(found, self._seen, now) if found else ():
-            timer = judge.lateness(ticks, when, when + gap)
+            timer = judge.away(ticks, when, when + gap)
             self.longest = max(self.longest, (gap - timer, timer))
             if gap - timer > 2 * stage.allowed.period + _ROUNDING:
                 self.late.append((when - self.began, gap, timer))

@@ -55,8 +55,8 @@ def _back_while_tripped(run):
     run.pause(max(1.0, 6 * run.period))
     end = time.monotonic()
     commands = run.stage.commands(begin)
-    _, gap = judge.longest_gap(commands, begin, end)
-    run.check(gap <= 2 * run.period + run.stage.lateness(begin, end) + 0.02,
+    when, gap = judge.longest_gap(commands, begin, end)
+    run.check(gap <= 2 * run.period + run.stage.away(when, when + gap) + 0.02,
               f'the stop was not repeated for {gap:.3f} s after the clock went back')
     run.check(not judge.driving(commands, run.allowed, begin), 'it drives')
     run.person.press(False)

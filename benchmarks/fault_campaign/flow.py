@@ -48,7 +48,7 @@ class Run:
         self.period = self.allowed.period
         self.begin = time.monotonic()
         self.problems, self.notes = [], []
-        self.reaction = self.late = None     # [s]; the bare timer's lateness is subtracted
+        self.reaction = self.late = None     # [s]; what a core was away is subtracted
         self.words = ''                      # in /diagnostics
         self.stopped_at = None
         self.cleared = False                 # although it should not have been
@@ -103,12 +103,12 @@ class Run:
         cause = cause(stop, self.stage.commands(begin)) if callable(cause) else cause
         if stop.mono < max(self.acted_at, cause - _BEFORE):
             raise Disturbed('a stop came before the cause')
-        self.late = self.stage.lateness(cause, max(stop.mono, cause))
+        self.late = self.stage.away(cause, max(stop.mono, cause))
         self.reaction = stop.mono - cause - self.late
         bound = self.bound(seconds_only)
         return self.check(self.reaction <= bound,
                           f'the stop came {1e3 * (stop.mono - cause):.1f} ms after the cause '
-                          f'(bare timer late by {1e3 * self.late:.1f} ms); allowed '
+                          f'(a core was away for {1e3 * self.late:.1f} ms); allowed '
                           f'{1e3 * bound:.0f} ms')
 
     def _patience(self, cause) -> float:
@@ -139,9 +139,9 @@ class Run:
         after = judge.driving(commands, self.allowed)
         self.check(not after, f'{len(after)} driving commands after the stop')
         when, gap = judge.longest_gap(commands, self.stopped_at, end)
-        late = self.stage.lateness(when, when + gap)
+        late = self.stage.away(when, when + gap)
         self.check(gap - late <= _PERIODS * self.period + _SLACK,
-                   f'the stop was not repeated for {gap:.3f} s')
+                   f'the stop was not repeated for {gap:.3f} s; {judge.around(commands, when)}')
 
     def expect_words(self, words: str, since: float | None = None) -> None:
         """Wait for words (a regular expression) in the policy node's diagnostics."""
@@ -208,7 +208,7 @@ class Run:
         commands = self.stage.commands(begin - 2 * self.period)
         stopped = judge.stops(commands, self.allowed, begin)
         when, gap = judge.longest_gap(commands, begin, end)
-        late = self.stage.lateness(when, when + gap)
+        late = self.stage.away(when, when + gap)
         if stopped:
             self.stopped_at = stopped[0].mono
             self.expect_words('.')
@@ -217,7 +217,8 @@ class Run:
         else:
             self.reaction, self.late = gap - late, late
             self.check(gap - late <= _PERIODS * self.period + _SLACK,
-                       f'no command for {gap:.3f} s (bare timer late by {late:.3f} s)')
+                       f'no command for {gap:.3f} s (a core was away for {late:.3f} s); '
+                       f'{judge.around(commands, when)}')
 
     def expect_e_stop(self) -> None:
         """Press the e_stop: the robot must stop in time; release and drive on."""

@@ -84,6 +84,15 @@ def _is_narrow(run, begin):
     run.check(commands and not wide, f'{len(wide)} of {len(commands)} commands are outside')
 
 
+def _no_stop(run, commands):
+    stopped = judge.stops(commands, run.allowed)
+    if stopped:
+        run.stopped_at = stopped[0].mono
+        run.expect_words('TRIPPED')
+        run.blame_the_machine()
+        run.check(False, f'it stopped: {run.words[:200]}')
+
+
 def _at_the_end_of_its_range(run):
     """Report a pose beyond the range: nothing may drive further out, and all else goes on."""
     run.allowed = run.allowed._replace(max_rate=(math.inf, run.allowed.max_rate[1]))
@@ -94,16 +103,17 @@ def _at_the_end_of_its_range(run):
         sent, lambda commands: [each for each in commands if each.values[0] <= 0], 4.0)
     if run.check(found, 'it drives on outwards'):
         at, cause = found[0].mono, run.due_from(sent)
-        run.late = run.stage.lateness(cause, max(at, cause))
+        run.late = run.stage.away(cause, max(at, cause))
         run.reaction = at - cause - run.late
         run.check(run.reaction <= run.bound(), f'{1e3 * run.reaction:.1f} ms after that tick')
         run.pause(max(0.8, 4 * run.period))
         after = run.stage.commands(at)
         outwards = [each for each in after if each.values[0] > 0]
         run.check(not outwards, f'{len(outwards)} commands drive further out')
-        run.check(not judge.stops(after, run.allowed), 'it stopped')
+        _no_stop(run, after)
     run.stage.order(_POSE, None)
     run.pause(max(1.0, 4 * run.period))
+    _no_stop(run, run.stage.commands(sent))
     last = run.stage.commands(time.monotonic() - 3 * run.period)
     run.check(last and last[-1].values[0] >= SLOWEST, 'it does not drive on afterwards')
 
@@ -121,6 +131,8 @@ def _blends_in(run):
     run.expect_clear_and_drive()
     run.pause(1.3 * BLEND_IN + 3 * run.period)
     commands = run.stage.commands(run.stopped_at)
+    drove = judge.driving(commands, run.allowed)
+    _no_stop(run, [each for each in commands if drove and each.mono > drove[-1].mono])
     stood = [index for index, each in enumerate(commands) if judge.is_stop(each, run.allowed)][-1]
     for each in commands[stood + 1:]:
         share = (each.stamp_ns - commands[stood].stamp_ns) * 1e-9 / BLEND_IN

@@ -18,6 +18,7 @@ What the commands that were heard say: pure functions over lists, that know no R
 Nothing here is shared with what is judged; times are CLOCK_MONOTONIC [s].
 """
 
+import collections
 import math
 from typing import NamedTuple
 
@@ -104,6 +105,39 @@ def longest_gap(commands, begin: float, end: float) -> tuple[float, float]:
     return max(gaps(commands, begin, end), key=lambda gap: gap[1])
 
 
+def around(commands, when: float) -> str:
+    """Return how a gap that began at `when` was to the writer: late, or what came was lost."""
+    later = [each for each in commands if each.mono > when]
+    before = [each for each in commands if each.mono <= when]
+    if not later or not before:
+        return 'at the edge of what was heard'
+    last, first = before[-1], later[0]
+    return (f'sent {(first.sent_ns - last.sent_ns) * 1e-9:.3f} s apart, as number {last.number} '
+            f'and {first.number} of a writer')
+
+
 def lateness(ticks, begin: float, end: float) -> float:
-    """Return by how much [s] a bare timer was late at most, of ticks (due, woke) in a window."""
-    return max((woke - due for due, woke in ticks if woke >= begin and due <= end), default=0.0)
+    """
+    Return by how much [s] a bare timer was late at most, in a window.
+
+    Of late ticks (due, woke, which of the timers).
+    """
+    return max((woke - due for due, woke, *_ in ticks if woke >= begin and due <= end),
+               default=0.0)
+
+
+def away(ticks, begin: float, end: float) -> float:
+    """
+    Return for how long [s] of a window a core was away: the sum of a bare timer's late ticks.
+
+    Of all timers the one whose core was away longest. What goes from process to process waits
+    for its core more than once.
+    """
+    found, until = collections.defaultdict(float), {}
+    for due, woke, core in sorted(ticks, key=lambda tick: tick[0]):
+        first = max(due, begin, until.get(core, begin))
+        last = min(woke, end)
+        if last > first:
+            found[core] += last - first
+            until[core] = last
+    return max(found.values(), default=0.0)

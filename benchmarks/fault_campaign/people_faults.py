@@ -155,7 +155,7 @@ def _episode_ends(run):
         run.pause(max(0.0, run.stopped_at + repeat - time.monotonic()))
         commands = run.stage.commands(run.stopped_at)
         when, gap = judge.longest_gap(commands, run.stopped_at, run.stopped_at + repeat - 0.02)
-        run.check(gap - run.stage.lateness(when, when + gap) <= 2 * run.period + 0.01,
+        run.check(gap - run.stage.away(when, when + gap) <= 2 * run.period + 0.01,
                   f'the stop was not repeated for {gap:.3f} s')
         run.expect_silence(run.stopped_at + repeat + 2 * run.period + 0.1, 0.5)
     run.stage.robot.ask({'reset': 'ok'})

@@ -34,6 +34,7 @@ _PATIENCE = 40.0       # [s] for a node to drive
 _DRIVING = 5           # commands in a row that are not the stop
 _LOOK = 0.02           # [s]
 _DOMAINS = range(215, 232)   # which nothing else here uses
+_UDP = Path(__file__).resolve().parents[2] / 'config' / 'fastdds_loopback.xml'
 _held = []
 _RAISE, _STALL, _HOLD = 1, 2, 3
 FLAGS = {'raise': _RAISE, 'stall': _STALL, 'hold': _HOLD}
@@ -41,7 +42,10 @@ FLAGS = {'raise': _RAISE, 'stall': _STALL, 'hold': _HOLD}
 
 def environment(folder: Path) -> None:
     """Let every process from here on be in a graph of its own, on this machine only."""
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    # not by Fast DDS's shared memory: a process that is killed can deafen the others there
+    os.environ.update(
+        ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET', ROS_STATIC_PEERS='127.0.0.1',
+        FASTRTPS_DEFAULT_PROFILES_FILE=str(_UDP), FASTDDS_DEFAULT_PROFILES_FILE=str(_UDP))
     os.environ['ROS_HOME'] = str(folder / 'ros_home')
     os.environ['IQL_RUNS'] = str(folder / 'runs')
     os.environ.setdefault('ROS_DOMAIN_ID', str(_free_domain()))
@@ -145,9 +149,14 @@ class Stage:
         """Return by how much a bare timer was late at most in a window [s]."""
         return judge.lateness(self.late_ticks(begin), begin, end)
 
+    def away(self, begin: float, end: float) -> float:
+        """Return for how long a core was away in a window [s]; see judge."""
+        return judge.away(self.late_ticks(begin), begin, end)
+
     def late_ticks(self, since: float) -> list:
-        """Return the late ticks (due, woke) of the bare timers since a time [s]."""
-        return [tuple(tick) for timer in self._timers for tick in timer.ask(since)]
+        """Return the late ticks (due, woke, of which timer) of the bare timers since a time."""
+        return [(*tick, number) for number, timer in enumerate(self._timers)
+                for tick in timer.ask(since)]
 
     def is_driving(self) -> bool:
         """Say whether the newest commands are none but driving ones."""

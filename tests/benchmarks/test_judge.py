@@ -84,7 +84,14 @@ def test_the_longest_gap_counts_the_ends_of_the_window():
 
 
 def test_the_bare_timer_counts_in_the_window_alone():
-    ticks = [(1.0, 1.25), (2.0, 2.5), (3.0, 3.0)]
+    ticks = [(1.0, 1.25, 0), (2.0, 2.5, 0), (3.0, 3.0, 1)]
     assert judge.lateness(ticks, 0.9, 1.1) == 0.25
     assert judge.lateness(ticks, 2.4, 2.6) == 0.5     # it was still asleep when it began
     assert judge.lateness(ticks, 2.6, 2.9) == 0.0
+
+
+def test_how_long_a_core_was_away_is_the_sum_of_its_timer_and_not_of_two():
+    ticks = [(1.0, 1.25, 0), (1.5, 2.0, 0), (1.75, 2.25, 0), (1.0, 1.5, 1)]
+    assert judge.away(ticks, 0.0, 9.0) == 1.0          # 1 to 1.25 and 1.5 to 2.25
+    assert judge.away(ticks, 1.125, 1.625) == 0.375    # of the other: 1.125 to 1.5
+    assert judge.away(ticks, 3.0, 4.0) == 0.0
