@@ -104,7 +104,7 @@ class Run:
         if stop.mono < max(self.acted_at, cause - _BEFORE):
             raise Disturbed('a stop came before the cause')
         self.late = self.stage.away(cause, max(stop.mono, cause))
-        self.reaction = stop.mono - cause - self.late
+        self.reaction = max(0.0, stop.mono - cause - self.late)
         bound = self.bound(seconds_only)
         return self.check(self.reaction <= bound,
                           f'the stop came {1e3 * (stop.mono - cause):.1f} ms after the cause '

@@ -104,7 +104,7 @@ def _at_the_end_of_its_range(run):
     if run.check(found, 'it drives on outwards'):
         at, cause = found[0].mono, run.due_from(sent)
         run.late = run.stage.away(cause, max(at, cause))
-        run.reaction = at - cause - run.late
+        run.reaction = max(0.0, at - cause - run.late)
         run.check(run.reaction <= run.bound(), f'{1e3 * run.reaction:.1f} ms after that tick')
         run.pause(max(0.8, 4 * run.period))
         after = run.stage.commands(at)
