@@ -139,11 +139,12 @@ def test_its_silence_does_not_count_while_this_process_itself_stood_still(guarde
     assert guarded.link.fault() == ''
 
 
-def test_what_it_sent_last_is_known_also_when_it_is_gone(guarded, wait_for):
+def test_what_it_sent_last_is_known_also_when_it_stands(guarded, wait_for):
     wait_for(lambda: guarded.link.sent is not None, what='word of a command')
-    os.kill(guarded.link.pid, signal.SIGKILL)
-    wait_for(lambda: guarded.trips, what='the trip')
+    os.kill(guarded.link.pid, signal.SIGSTOP)
+    wait_for(guarded.link.fault, what='the fault')
     assert guarded.link.sent.tolist() == [0.1, 0.0]
+    os.kill(guarded.link.pid, signal.SIGCONT)
 
 
 def test_one_that_stands_is_a_fault_and_sends_nothing_old_afterwards(guarded, wait_for):

@@ -140,9 +140,10 @@ class SentryCommands(DirectCommands):
             self.begin(command)
 
     def sent(self, command: np.ndarray) -> np.ndarray:
-        """Return what went out last; one that has failed may not have sent what it was told."""
+        """Return what went out last; one that stands still has not sent what it was told."""
         sent = self._link.sent
-        return sent if sent is not None and self._link.fault() else command
+        stands = not self._link.gone and self._link.fault()
+        return sent if stands and sent is not None else command
 
     def trip(self, reason: str, stamp_ns: int) -> None:
         """Have nothing but the stop sent from now on."""

@@ -35,11 +35,11 @@ _TRIES = 10    # of rclpy's own failures one after another; what hears nothing m
 
 class MessageExecutor(SingleThreadedExecutor):
     """
-    Serves messages and timers itself, and leaves all else to rclpy's own executor.
+    Serves messages, timers and services itself, and leaves all else to rclpy's own executor.
 
     That one makes a wait set of all there is, twice for every callback. Here it is kept until
     something else is ready; rclpy triggers a guard condition when an entity comes or goes.
-    Callbacks of messages and timers must be plain functions, of a message and of nothing.
+    Callbacks must be plain functions: of a message, of nothing, of a request and a response.
     Waitables, which are the warnings of QoS that does not match, are looked at with every timer.
     What a callback raises is logged, and nobody else hears of it.
     """
@@ -77,7 +77,7 @@ class MessageExecutor(SingleThreadedExecutor):
                 self._say('the executor failed', error)
 
     def _serve(self) -> None:
-        """Serve messages and timers until something else is ready, and that too."""
+        """Serve what is served here until something else is ready, and that too."""
         if not all(hasattr(self, name) for name in _PRIVATE):  # of another rclpy
             with contextlib.suppress(ShutdownException):
                 self._serve_next(None)
@@ -147,13 +147,13 @@ class _Waiting:
                          for kind, found in self._entities.items() for entity in found.values()]
 
     def serve(self) -> bool:
-        """Wait, and serve what is ready; say whether that was messages alone."""
+        """Wait, and serve what is ready; say whether nothing else is."""
         self._set.clear_entities()
         for add, handle in self._entries:
             add(handle)
         self._set.wait(_FOREVER)
         ready = {kind: self._set.get_ready_entities(kind) for kind in self._entities}
-        messages = ready.pop('subscription')
+        messages, requests = ready.pop('subscription'), ready.pop('service')
         for pointer in ready['guard_condition']:  # the wait has taken that it was triggered
             self._entities['guard_condition'][pointer]._executor_triggered = True
         if ready['guard_condition']:  # a shutdown, perhaps
@@ -162,6 +162,8 @@ class _Waiting:
             self._attempt(_call_timer, self._entities['timer'][pointer])
         for pointer in messages:
             self._attempt(take_message, self._entities['subscription'][pointer])
+        for pointer in requests:
+            self._attempt(_answer, self._entities['service'][pointer])
         return not any(ready.values())
 
     def _attempt(self, serve, entity) -> None:
@@ -216,3 +218,16 @@ def _call_timer(timer) -> None:
     except InvalidHandle:  # a callback before this one has destroyed it
         return
     timer.callback()
+
+
+def _answer(service) -> None:
+    """Take a request, where there still is one, and answer it."""
+    try:
+        with service.handle:
+            request, header = service.handle.service_take_request(service.srv_type.Request)
+            if header is None:
+                return
+            response = service.callback(request, service.srv_type.Response())
+            service.send_response(response, header)
+    except InvalidHandle:  # a callback before this one has destroyed it
+        return

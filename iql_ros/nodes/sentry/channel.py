@@ -43,7 +43,7 @@ class Kind(enum.IntEnum):
     TRIPPED = 10
     FAILED = 11    # the sentry cannot go on
     ANSWER = 12    # to LOOKED, with what it waits for
-    SENT = 13      # a command has gone out
+    SENT = 13      # to LOOKED while it drives, with the command that went out last
 
 
 _OF_VALUES = {Kind.DRIVE, Kind.STOP, Kind.LOOKED, Kind.BEGIN, Kind.SENT}

@@ -117,11 +117,9 @@ class SentryLink:
             self._on_trip(self.fault())
 
     def _hear(self, message: Message) -> None:
-        if message.kind == Kind.ANSWER:
+        if message.kind in (Kind.ANSWER, Kind.SENT):
             self._answered_ns = max(self._answered_ns, message.time_ns)
-            self.waiting_for = message.text
-        elif message.kind == Kind.SENT:
-            self.sent = message.action
+            self.sent, self.waiting_for = message.action, message.text
         elif message.kind in (Kind.READY, Kind.REFUSED):
             self._refusal = message.text
             self._ready.set()

@@ -148,8 +148,11 @@ class SentryProcess:
 
     def _answer(self, message: Message) -> None:
         """Say that the sentry lives, and whom it has not heard, or who would not hear it, yet."""
+        if self._sentry.driving:
+            self._channel.send(Message(Kind.SENT, message.time_ns, action=self._sentry.sent))
+            return
         waiting_for = ''
-        if not self._sentry.driving and self._publishers is not None:
+        if self._publishers is not None:
             waiting_for = self._e_stops.unknown() or ', '.join(
                 f"somebody who listens to '{topic}'" for topic in self._unheard())
         self._channel.send(Message(Kind.ANSWER, message.time_ns, text=waiting_for))

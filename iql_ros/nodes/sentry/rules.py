@@ -166,7 +166,11 @@ class Sentry:
     def _send(self, stamp_ns: int, now_ns: int) -> None:
         self._sent_ns = now_ns
         self._publish(self._last, stamp_ns)
-        self._tell(Message(Kind.SENT, now_ns, action=self._last))  # should the sentry die now
+
+    @property
+    def sent(self) -> np.ndarray:
+        """Return what went out last, (action_dim,), NaN where nobody knows."""
+        return self._last
 
     @property
     def stopping(self) -> bool:
