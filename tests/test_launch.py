@@ -43,7 +43,8 @@ def nodes_yaml(node):
 
 def declared_parameters(node):
     """Return name -> default of the node's parameter table, read without importing rclpy."""
-    tree = ast.parse((ROOT / 'iql_ros' / 'nodes' / f'{node}.py').read_text())
+    place = {'policy_node': 'control/parameters'}.get(node, node)
+    tree = ast.parse((ROOT / 'iql_ros' / 'nodes' / f'{place}.py').read_text())
     rows = [call for call in ast.walk(tree)
             if isinstance(call, ast.Call) and getattr(call.func, 'id', None) == 'Parameter']
     return {row.args[0].value: ast.literal_eval(row.args[1]) for row in rows}
