@@ -36,7 +36,7 @@ _PIECE = 1 << 16          # characters that are read at once: who asks for more 
 _MOST_NODES = 5_000       # values of a YAML text, which may have come with a message or a file
 _LONGEST_TEXT = 1 << 18   # characters of it
 _MOST_OF_FILE = 200_000   # values of a YAML file of the user's
-_MOST_INT = 2 ** 63 - 1    # what a 64-bit integer holds
+_MOST_INT = 2 ** 63 - 1   # what a 64-bit integer holds
 
 
 class _Short(reprlib.Repr):

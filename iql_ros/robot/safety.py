@@ -219,5 +219,5 @@ class Gate:
     @property
     def stopping(self) -> bool:
         """Say whether what was sent leads to the stop and has not reached it."""
-        return self.target is not None and not np.array_equal(
-            self.last, self.target, equal_nan=True)
+        return self.target is not None and bool(
+            np.any(~np.isnan(self.last) & (self.last != self.target)))

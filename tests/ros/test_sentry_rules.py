@@ -24,6 +24,7 @@ from iql_ros.nodes.sentry.rules import patience_ns, Sentry
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.robot.safety import Gate
 from tests.robot.arm import arm, MAX_RATE
+from tests.ros.test_publishers import LIFT
 
 MS = 1_000_000
 PERIOD = 20 * MS
@@ -143,12 +144,12 @@ def test_a_trip_lets_only_the_stop_out_and_repeats_it_until_it_is_cleared():
     wire.open()
     wire.say(Kind.TRIP, 0, text='stream too old')
     wire.drive(MS, 0.05, 0.0)
-    wire.sentry.look(33 * MS)
+    wire.sentry.look(23 * MS)
     assert [command for command, _ in wire.sent] == [STOP]
-    wire.sentry.look(34 * MS)
+    wire.sentry.look(24 * MS)
     assert [command for command, _ in wire.sent] == [STOP, STOP]
-    wire.say(Kind.CLEAR, 35 * MS)
-    wire.drive(36 * MS, 0.05, 0.0)
+    wire.say(Kind.CLEAR, 25 * MS)
+    wire.drive(26 * MS, 0.05, 0.0)
     assert wire.sent[-1][0] == (0.05, 0.0)
 
 
@@ -205,6 +206,14 @@ def test_a_pose_of_rest_is_approached_from_where_the_robot_stands_and_not_before
     wire.say(Kind.LOOKED, 2 * MS, action=np.ones(6))
     wire.say(Kind.STOP, 20 * MS, action=np.zeros(6))
     np.testing.assert_allclose(wire.sent[0][0], 1 - 0.02 * np.array(MAX_RATE))
+
+
+def test_what_is_no_position_stops_also_where_nobody_knows_where_a_position_is():
+    robot = yaml.safe_load(TEXT)
+    wire = Wire(yaml.safe_dump({**robot, 'action': [*robot['action'], LIFT]}))
+    wire.open(tripped='a test')
+    (command, _), = wire.sent
+    assert command[:2] == STOP and np.isnan(command[2]) and not wire.sentry.stopping
 
 
 ENDS = {'low': [-1.0] * 6, 'high': [1.0] * 6}

@@ -58,7 +58,8 @@ class DirectCommands:
         if send:
             self._publishers.publish(messages)
         for publisher, message in zip(self._publishers.publishers, messages):
-            self._tap(publisher.topic_name, message, stamp_ns)
+            if message is not None:
+                self._tap(publisher.topic_name, message, stamp_ns)
 
     def sent(self, command: np.ndarray) -> np.ndarray:
         """Return what went out last, of what was to: `command`; both (action_dim,)."""

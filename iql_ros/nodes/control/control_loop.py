@@ -183,7 +183,7 @@ class ControlLoop:
             if self._drove:
                 gate.last = self._commands.sent(gate.last)
             command = gate.next_stop(self._since_sent(), self._newest(stamp_ns))
-            if not np.isnan(command).any():  # else a position that nobody knows: it stays
+            if not np.isnan(command).all():  # else positions that nobody knows: they stay
                 self._commands.stop(command, gate.target, stamp_ns)
             self._drove = False
             self._last_sent_ns, self._sent_at = stamp_ns, time.monotonic()

@@ -41,14 +41,16 @@ class CommandPublishers:
         self._found_at = np.full(len(self.publishers), np.inf)  # a listener, monotonic [s]
 
     def encode(self, command: np.ndarray, stamp_ns: int) -> list:
-        """Return the message of every topic for a command (action_dim,)."""
-        return [stream.encode(vector, stamp_ns, make_message) for stream, vector in zip(
-            self._interface.action, self._interface.split_action(command))]
+        """Return the message of every topic for a command (action_dim,); None where one is NaN."""
+        return [None if np.isnan(vector).any() else stream.encode(vector, stamp_ns, make_message)
+                for stream, vector in zip(
+                    self._interface.action, self._interface.split_action(command))]
 
     def publish(self, messages: list) -> None:
         """Send what `encode` made: every message is made before the first one goes out."""
         for publisher, message in zip(self.publishers, messages):
-            publisher.publish(message)
+            if message is not None:
+                publisher.publish(message)
 
     def send(self, command: np.ndarray, stamp_ns: int) -> None:
         """Send a command (action_dim,)."""

@@ -22,6 +22,7 @@ from iql_ros.robot.robot_interface import RobotInterface
 
 _PATIENCE = 1.7          # periods without a word from the watchdog, and of a command's age
 _LONGEST_PATIENCE = 0.17  # [s] of either
+_REPEAT = 1.2            # periods between a trip's stops
 _ROUNDING = 1e-9         # of a command, relative: rates are computed twice
 _SILENCE = 3              # periods without a command, after which a robot may be anywhere
 
@@ -124,9 +125,8 @@ class Sentry:
             elapsed_ns = min(max(message.stamp_ns - self._last_stamp_ns, 1), self._period_ns)
         reach = self._rules.max_rate * (elapsed_ns * 1e-9) + _ROUNDING * (1 + np.abs(self._last))
         below, above = self._last - reach, self._last + reach
-        if self._rules.ranged.any():
-            below = np.where(self._rules.ranged, np.minimum(below, 0.0), below)
-            above = np.where(self._rules.ranged, np.maximum(above, 0.0), above)
+        below = np.where(self._rules.ranged, np.minimum(below, 0.0), below)
+        above = np.where(self._rules.ranged, np.maximum(above, 0.0), above)
         for what, low, high in (('limit', self._rules.low, self._rules.high),
                                 ('max_rate', below, above)):
             outside = np.flatnonzero(~((action >= low) & (action <= high)))  # NaN is none
@@ -157,8 +157,8 @@ class Sentry:
             self._target = self._rules.stop_target(self._last, measured)
         # a hold leads to where the robot is
         self._last = np.where(np.isnan(self._last) & holds, self._target, self._last)
-        if not self.active or not np.isfinite([self._target, self._last]).all():
-            return  # a position that nobody knows
+        if not self.active or np.isnan(self._last).all():
+            return  # nothing but positions that nobody knows
         elapsed_ns = min(max(now_ns - self._sent_ns, 1), self._period_ns)
         self._last = self._rules.towards(self._target, self._last, elapsed_ns * 1e-9)
         self._send(stamp_ns, now_ns)
@@ -175,8 +175,8 @@ class Sentry:
     @property
     def stopping(self) -> bool:
         """Say whether what was sent leads to the stop and has not reached it."""
-        return self._target is not None and not np.array_equal(
-            self._last, self._target, equal_nan=True)
+        return self._target is not None and bool(
+            np.any(~np.isnan(self._last) & (self._last != self._target)))
 
     def look(self, now_ns: int) -> None:
         """See whether policy_node has been silent for too long, and repeat a trip's stop."""
@@ -200,5 +200,5 @@ class Sentry:
         if self.active and self.stopping:
             return self._stopped_ns + self._period_ns
         if self.active and self.trip_reason is not None:  # policy_node repeats it, too: be later
-            return self._stopped_ns + self._patience_ns
+            return self._stopped_ns + min(self._patience_ns, round(_REPEAT * self._period_ns))
         return None
