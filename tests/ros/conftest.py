@@ -65,6 +65,9 @@ class Graph:
         self._executor.shutdown(timeout_sec=5.0)
         self._thread.join(timeout=5.0)
         for node in self.nodes:
+            machine = getattr(node, '_state_machine', None)
+            if machine is not None:   # else its topic lives as long as a failed test's traceback
+                machine.destroy_when_not_in_use()
             node.destroy_node()
         self.nodes.clear()
         del self._executor

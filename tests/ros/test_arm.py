@@ -165,7 +165,8 @@ def test_nobody_drives_it_unless_the_switch_is_held(graph, wait_for, tmp_path):
     holding.cancel()
     switch.publish(Bool(data=False))
     wait_for(lambda: node._loop.state == 'WAITING', what='the pause')
-    assert 'end' in robot.events and node._runner.gate.trip_reason is None
+    wait_for(lambda: 'end' in robot.events, what='the event')
+    assert node._runner.gate.trip_reason is None
     holding = robot.create_timer(0.1, lambda: switch.publish(Bool(data=True)))
     wait_for(lambda: node._loop.state == 'RUNNING', what='the next episode')
     holding.cancel()                                        # the cable is out
