@@ -82,7 +82,7 @@ class Stage:
         for helper in (self.observer, self.robot):
             helper.receive()
         self.people, self.node, self._left, self.variant = People(), None, [], None
-        self.person = self.people.person
+        self.person, self._reset_server = self.people.person, None
 
     # The policy node -------------------------------------------------------------------------
 
@@ -239,9 +239,9 @@ class Stage:
 
     def start_reset_server(self) -> Helper:
         """Start a process that serves the reset, says when it is called, and never answers."""
-        server = Helper('reset_server')
-        server.receive()
-        return server
+        self._reset_server = Helper('reset_server')
+        self._reset_server.receive()
+        return self._reset_server
 
     def start_learner(self) -> NodeProcess:
         """Start a learner of this robot's experience; it ends with the policy node."""
@@ -256,6 +256,9 @@ class Stage:
     def release_all(self) -> None:
         """Release the e_stop, in case a run that failed left it pressed; the robot is whole."""
         self.person.stop_repeating()
+        if self._reset_server is not None:  # it would never answer whom the robot does
+            self._reset_server.kill()
+            self._reset_server = None
         for stream in STREAMS:
             self.order(stream, None)
         self.robot.ask({'reset': 'ok'})
@@ -265,5 +268,6 @@ class Stage:
         """End all."""
         self.end_node()
         self.people.close()
-        for helper in (self.robot, self.observer, *self._timers):
+        for helper in filter(None, (self._reset_server, self.robot, self.observer,
+                                    *self._timers)):
             helper.close()
