@@ -79,6 +79,7 @@ class Watch:
         """Take what is watched; `learner` may be None."""
         self._stage, self._learner, self.flood = stage, learner, flood
         self.memory, self.trips, self.late, self.longest = [], [], [], (0.0, 0.0)
+        self.on_the_way = []     # commands that were sent in time and heard late, or not
         self.commands, self.unsafe, self.period = 0, 0, stage.allowed.period
         self.began = self._seen = time.monotonic()
 
@@ -95,7 +96,11 @@ class Watch:
             timer = judge.away(ticks, when, when + gap)
             self.longest = max(self.longest, (gap - timer, timer))
             if gap - timer > 2 * stage.allowed.period + _ROUNDING:
-                self.late.append((when - self.began, gap, timer))
+                sent = judge.sent_apart(found, when)
+                late = sent - timer > 2 * stage.allowed.period + _ROUNDING
+                (self.late if late else self.on_the_way).append(
+                    (round(when - self.began, 2), round(gap, 4), round(timer, 4),
+                     judge.around(found, when)))
         self._note_trips(heard, ticks)
         self._seen = found[-1].mono if found else now
         node = stage.node
@@ -183,6 +188,8 @@ def verdict(watch: Watch, seconds: float) -> bool:
     for what, cases in (('trips that the bare timer does not explain', ours),
                         ('ticks late by more than a period beyond the bare timer', watch.late)):
         print(f'{"FAILED" if cases else "ok    "} {len(cases)} {what} {cases[:5]}')
+    print(f'       {len(watch.on_the_way)} commands late or lost on their way to the observer '
+          f'{watch.on_the_way[:5]}')
     print(f'{"FAILED" if watch.unsafe else "ok    "} {watch.unsafe} unsafe commands of '
           f'{watch.commands}; {len(watch.trips)} trips; longest time without a command '
           f'{1e3 * watch.longest[0]:.1f} ms beyond the bare timer ({1e3 * watch.longest[1]:.1f} '

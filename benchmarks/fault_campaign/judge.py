@@ -105,6 +105,15 @@ def longest_gap(commands, begin: float, end: float) -> tuple[float, float]:
     return max(gaps(commands, begin, end), key=lambda gap: gap[1])
 
 
+def sent_apart(commands, when: float) -> float:
+    """Return how far apart [s] the writer sent the commands around a gap that began at `when`."""
+    later = [each for each in commands if each.mono > when]
+    before = [each for each in commands if each.mono <= when]
+    if not later or not before:
+        return 0.0
+    return (later[0].sent_ns - before[-1].sent_ns) * 1e-9
+
+
 def around(commands, when: float) -> str:
     """Return how a gap that began at `when` was to the writer: late, or what came was lost."""
     later = [each for each in commands if each.mono > when]
