@@ -37,7 +37,7 @@ def train(options) -> None:
     folder = training.train(settings, config, resume=options.resume,
                             robot_config=_robot_text(options, settings.name))
     facts = json.loads((folder / 'dataset.json').read_text())
-    print_data_notes(facts['clipped'], facts['notes'])
+    print_data_notes(facts['clipped'], ())
     _report('trained', folder, write_run_report)
 
 

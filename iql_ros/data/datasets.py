@@ -35,17 +35,22 @@ REWARD_TRANSFORMS = ('none', 'return_range', 'minus_one')
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """N transitions of E episodes, float32 and bool, actions scaled to [-1, 1]."""
+    """
+    N transitions of E episodes, float32 and bool, actions scaled to [-1, 1].
 
-    observations: np.ndarray           # (N, observation_dim)
+    Observations are as precise as the recording's: what moves by millimetres at a northing of
+    4,000 km is lost in float32.
+    """
+
+    observations: np.ndarray           # (N, observation_dim) raw, float32 or float64
     actions: np.ndarray                # (N, action_dim), within +-ACTION_LIMIT
     rewards: np.ndarray                # (N,) raw
     terminations: np.ndarray           # (N,)
     truncations: np.ndarray            # (N,) never where terminated
-    next_observations: np.ndarray      # (N, observation_dim)
+    next_observations: np.ndarray      # (N, observation_dim) raw, float32 or float64
     episode_starts: np.ndarray         # (E + 1,) offsets, the last is N
     name: str
-    fingerprint: str                   # sha256 of the arrays
+    fingerprint: str                   # sha256 of the arrays as float32 and bool
     action_low: np.ndarray             # (action_dim,) what -1 stands for, physical units
     action_high: np.ndarray            # (action_dim,) what +1 stands for
     clipped: float                     # share of action values outside the range
@@ -215,12 +220,15 @@ def to_transitions(recording: Recording) -> Dataset:
 
 def _concatenate(episodes, starts) -> dict[str, np.ndarray]:
     """Return every array of the transitions; actions still in physical units, float64."""
+    arrays = {
+        'observations': np.concatenate([episode.observations[:-1] for episode in episodes]),
+        'next_observations': np.concatenate([e.observations[1:] for e in episodes])}
+    for name, values in arrays.items():
+        if values.dtype not in (np.float32, np.float64):
+            arrays[name] = values.astype(np.float64)
     with np.errstate(over='ignore'):  # beyond float32 becomes infinity, which is refused
-        arrays = {
-            'observations': np.concatenate([episode.observations[:-1] for episode in episodes]),
-            'next_observations': np.concatenate([e.observations[1:] for e in episodes]),
-            'rewards': np.concatenate([episode.rewards for episode in episodes])}
-        arrays = {name: values.astype(np.float32) for name, values in arrays.items()}
+        arrays['rewards'] = np.concatenate(
+            [episode.rewards for episode in episodes]).astype(np.float32)
     arrays['actions'] = np.concatenate([e.actions for e in episodes]).astype(np.float64)
     terminations = np.concatenate([episode.terminations for episode in episodes])
     truncations = np.concatenate([episode.truncations for episode in episodes])
@@ -253,8 +261,10 @@ def range_text(low: np.ndarray, high: np.ndarray) -> str:
 def _fingerprint(arrays: dict, starts: np.ndarray) -> str:
     digest = hashlib.sha256(starts.astype('<i8').tobytes())
     for name in _ARRAYS:
-        digest.update(repr(arrays[name].shape).encode())
-        digest.update(np.ascontiguousarray(arrays[name]))
+        values = arrays[name]
+        digest.update(repr(values.shape).encode())
+        digest.update(np.ascontiguousarray(values if values.dtype == bool else
+                                           values.astype(np.float32, copy=False)))
     return digest.hexdigest()
 
 

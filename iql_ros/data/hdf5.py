@@ -26,6 +26,7 @@ from iql_ros.robot.transitions import Episode
 _REQUIRED = ('observations', 'actions', 'rewards', 'terminals')
 _OPTIONAL = ('next_observations', 'timeouts', 'episode_terminals')
 _VECTORS = ('observations', 'next_observations', 'actions')
+_LARGEST = np.finfo(np.float32).max
 _JUMP = 1e-6  # rows further apart than this do not follow each other, as in the authors' code
 
 
@@ -56,11 +57,13 @@ def check_finite(name: str, values: np.ndarray, starts, where) -> None:
     """
     Refuse NaN and infinity in values (N, ...) whose episodes begin at the offsets `starts`.
 
+    What is too large for float32 counts as infinity, as it is for a network.
+
     Raises:
         InputError: naming the array, the episode, its row and the value.
 
     """
-    wrong = ~np.isfinite(values)
+    wrong = ~(np.abs(values) <= _LARGEST)
     if not wrong.any():
         return
     row = int(np.argmax(wrong.reshape(len(values), -1).any(axis=1)))
@@ -77,6 +80,7 @@ def read_flat(path, time_limit: int | None = None) -> Recording:
     An episode ends where the file says so and where a row's next observation is not the
     next row. The last step of a truncated episode is left out where its next observation
     is not in the file. `time_limit` [steps] cuts episodes of a file that marks no timeouts.
+    Where every end is a terminal and a timeout at once, equal lengths say that it was time.
 
     Raises:
         InputError: for a file that is cut, is not in this layout, or holds NaN.
@@ -84,9 +88,9 @@ def read_flat(path, time_limit: int | None = None) -> Recording:
     """
     path = Path(path)
     arrays, environment = _read_arrays(path)
-    terminals = arrays['terminals']
     ends, notes = _episode_ends(arrays, time_limit)
     stops = np.flatnonzero(ends) + 1
+    terminals = _terminals(arrays, stops, notes)
     starts = np.concatenate([[0], stops[:-1]])
     for name, values in arrays.items():
         check_finite(name, values, starts, path)
@@ -160,9 +164,7 @@ def _episode_ends(arrays: dict, time_limit: int | None) -> tuple[np.ndarray, lis
     for name in declared:
         ends |= arrays[name]
     if 'next_observations' in arrays:
-        with np.errstate(invalid='ignore'):  # infinity is refused when the episodes are known
-            gap = arrays['observations'][1:] - arrays['next_observations'][:-1]
-        jumps = (np.linalg.norm(gap, axis=1) > _JUMP) & ~ends[:-1]
+        jumps = _jumps(arrays['observations'], arrays['next_observations']) & ~ends[:-1]
         ends[:-1] |= jumps
         if declared and jumps.any():
             notes.append(f'{int(jumps.sum())} rows whose next observation is not the next row '
@@ -176,6 +178,30 @@ def _episode_ends(arrays: dict, time_limit: int | None) -> tuple[np.ndarray, lis
                      "them at the environment's time limit)")
     ends[-1] = True
     return ends, notes
+
+
+def _jumps(observations: np.ndarray, following: np.ndarray) -> np.ndarray:
+    """Say of every row but the last (N - 1,) whether its next observation is not the next row."""
+    coarser = min(observations.dtype, following.dtype, key=lambda dtype: dtype.itemsize)
+    with np.errstate(all='ignore'):  # infinity is refused when the episodes are known
+        gap = observations[1:].astype(coarser) - following[:-1].astype(coarser)
+        return np.linalg.norm(gap.astype(np.float64), axis=1) > _JUMP
+
+
+def _terminals(arrays: dict, stops: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Return which rows terminate (N,) bool, with a note where the file says it in two ways."""
+    terminals, timeouts = arrays['terminals'], arrays.get('timeouts')
+    if timeouts is None or not terminals.any() or not np.array_equal(terminals, timeouts):
+        return terminals
+    lengths, both = np.diff(stops, prepend=0), int(terminals.sum())
+    last = not terminals[-1]  # the file's end may have cut an episode short
+    if len(set(lengths[:len(lengths) - last].tolist())) == 1 and both > 1:
+        notes.append(f'terminals and timeouts are the same, at all {both} ends, and the episodes '
+                     f'are all {lengths[0]} steps long: read as ended by time (truncated)')
+        return np.zeros_like(terminals)
+    notes.append(f'terminals and timeouts are the same, at all {both} ends: read as terminated; '
+                 'where time ended them, set terminals to false there')
+    return terminals
 
 
 def _cut_at(ends: np.ndarray, time_limit: int) -> None:

@@ -83,7 +83,8 @@ def find_dataset(source) -> Path:
         if (candidate / 'metadata.json').is_file():
             return candidate
     if folder.exists():
-        raise InputError(f'{source}: no Minari dataset there (data/metadata.json is missing)')
+        raise InputError(f'{source}: no Minari dataset there (data/metadata.json is missing), and '
+                         'no bag, checkpoint, .hdf5 or .h5 file')
     if not DATASET_ID.fullmatch(str(source)):
         raise InputError(f"dataset '{source}': no such file or folder, and not an id of the "
                          'form NAME/x-v0')

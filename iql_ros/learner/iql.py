@@ -218,9 +218,6 @@ class IQLAgent:
 
         Cloning needs neither critic nor value and leaves them as they are.
         """
-        normalise = self.actor.normaliser
-        batch = batch._replace(observations=normalise(batch.observations),
-                               next_observations=normalise(batch.next_observations))
         if self.config.algorithm == 'bc':
             info = self._update_actor(batch, torch.ones_like(batch.rewards))
         else:

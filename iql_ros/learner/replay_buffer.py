@@ -22,12 +22,13 @@ import torch
 from iql_ros.files import InputError
 
 _FIRST_ONLINE = 4096  # online transitions that the first allocation has room for
+_LARGEST = np.finfo(np.float32).max
 
 
 class Batch(NamedTuple):
     """Transitions as the losses read them, float32."""
 
-    observations: torch.Tensor       # (B, observation_dim)
+    observations: torch.Tensor       # (B, observation_dim) normalised, where that is done
     actions: torch.Tensor            # (B, action_dim) in [-1, 1]
     rewards: torch.Tensor            # (B,)
     masks: torch.Tensor              # (B,) 0 where the episode terminated, else 1
@@ -38,9 +39,9 @@ class ReplayBuffer:
     """Offline transitions, read only, and behind them online ones, of which the newest stay."""
 
     def __init__(self, observations, actions, rewards, terminations, next_observations,
-                 device='cpu'):
+                 normalise=None, device='cpu'):
         """
-        Copy the arrays to the device, as float32.
+        Copy the arrays to the device, as float32, observations normalised: once, not in updates.
 
         Args:
             observations: (N, observation_dim) raw.
@@ -48,20 +49,20 @@ class ReplayBuffer:
             rewards: (N,) after the reward transform.
             terminations: (N,) bool; a truncated episode bootstraps, so truncations are not asked.
             next_observations: (N, observation_dim) raw.
-            device: Where the batches are wanted.
+            normalise: Makes of raw observations what the networks see; it may not change any
+                more. None: they see them as they are.
+            device: Where the batches are wanted, and the normaliser is.
 
         Raises:
             InputError: for no transition, unequal lengths, NaN or infinity.
 
         """
-        arrays = {'observations': observations, 'actions': actions, 'rewards': rewards,
-                  'masks': 1.0 - np.asarray(terminations, np.float32),
-                  'next_observations': next_observations}
-        arrays = {name: np.asarray(values, np.float32) for name, values in arrays.items()}
-        self._offline = len(arrays['rewards'])
-        _check(arrays, self._offline)
-        self._data = Batch(**{name: torch.tensor(values, device=device)
-                              for name, values in arrays.items()})
+        self._normalise = normalise or torch.Tensor.float
+        self._offline, self._device = len(rewards), torch.device(device)
+        parts = (observations, actions, rewards, terminations, next_observations)
+        _check(dict(zip(('observations', 'actions', 'rewards', 'terminations',
+                         'next_observations'), map(np.asarray, parts))), self._offline)
+        self._data = self._rows(*parts)
         self._capacity, self._offline_ratio = 0, None
         self.online = 0                      # how many ever came
 
@@ -77,17 +78,27 @@ class ReplayBuffer:
         """
         self._capacity, self._offline_ratio = capacity, offline_ratio
 
+    def _rows(self, observations, actions, rewards, terminations, next_observations) -> Batch:
+        """Return transitions as they are kept, on the device."""
+        numbers = [torch.tensor(np.asarray(values, np.float32), device=self._device)
+                   for values in (actions, rewards, terminations)]
+        seen = []
+        for values in (observations, next_observations):
+            raw = torch.as_tensor(np.array(values), device=self._device)  # strides of its own
+            with torch.no_grad():
+                seen.append(self._normalise(raw))
+        return Batch(seen[0], numbers[0], numbers[1], 1.0 - numbers[2], seen[1])
+
     def append(self, observations, actions, rewards, terminations, next_observations) -> None:
         """Append n online transitions, arrays as for the offline ones."""
-        parts = (observations, actions, rewards, 1.0 - np.asarray(terminations, np.float32),
-                 next_observations)
+        parts = (observations, actions, rewards, terminations, next_observations)
         count = len(rewards)
         rows = self._offline + (self.online + np.arange(count)) % self._capacity
         self._grow(int(rows.max(initial=0)) + 1)
         rows = torch.from_numpy(rows[-self._capacity:]).to(self.device)
-        for values, part in zip(self._data, parts):
-            part = np.asarray(part, np.float32)[-self._capacity:]
-            values[rows] = torch.from_numpy(part).to(self.device)
+        kept = self._rows(*(np.asarray(part)[-self._capacity:] for part in parts))
+        for values, part in zip(self._data, kept):
+            values[rows] = part
         self.online += count
 
     def _grow(self, needed: int) -> None:
@@ -126,7 +137,7 @@ class ReplayBuffer:
     @property
     def device(self) -> torch.device:
         """Return where the batches are."""
-        return self._data.rewards.device
+        return self._device
 
     def batch(self, rows) -> Batch:
         """Return the transitions of an integer array (B,)."""
@@ -138,10 +149,11 @@ def _check(arrays: dict, size: int) -> None:
     if not size:
         raise InputError('the data holds no transition; expected at least 1')
     for name, values in arrays.items():
-        if values.ndim != (1 if name in ('rewards', 'masks') else 2) or len(values) != size:
+        if values.ndim != (1 if name in ('rewards', 'terminations') else 2) or (
+                len(values) != size):
             raise InputError(f'{name}: got shape {values.shape}; expected a row for each of the '
                              f'{size} rewards')
-        finite = np.isfinite(values).reshape(size, -1).all(axis=1)
+        finite = (np.abs(values) <= _LARGEST).reshape(size, -1).all(axis=1)  # and no NaN
         if not finite.all():
             row = int(np.argmin(finite))
             raise InputError(f'{name}[{row}] is {values[row]}; expected finite numbers')

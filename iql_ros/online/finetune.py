@@ -108,21 +108,22 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
     if not allow_task:
         _check_task(interface, header, dataset)
     transform = header['reward_transform']
-    buffer = ReplayBuffer(
-        dataset.observations, dataset.actions,
-        RewardTransform(transform['scale'], transform['shift']).apply(dataset.rewards),
-        dataset.terminations, dataset.next_observations, resolve_device(settings.device))
     task = Task(interface)
     gate = Gate(interface)
     evaluator = None
     if env is not None:
-        check_environment(env, buffer.observation_dim, buffer.action_dim,
+        check_environment(env, dataset.observations.shape[1], dataset.actions.shape[1],
                           dataset.observation_keys)
         evaluator = Evaluator(env, settings.evaluation_episodes, interface.action_scaling, gate,
                               dataset.observation_keys)
     agent = load_agent(run.latest() or settings.checkpoint, settings.device)
     agent.seed = settings.seed
     agent.hold_learning_rate(settings.learning_rate)
+    buffer = ReplayBuffer(
+        dataset.observations, dataset.actions,
+        RewardTransform(transform['scale'], transform['shift']).apply(dataset.rewards),
+        dataset.terminations, dataset.next_observations, agent.actor.normaliser,
+        resolve_device(settings.device))
     run.path.mkdir(parents=True, exist_ok=True)
     log = ExperienceLog(run.path / 'experience.log', {  # before all else: it is the lock
         'contract': interface.contract_hash, 'task': task.task_hash}, buffer.observation_dim,

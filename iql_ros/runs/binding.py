@@ -19,6 +19,7 @@ import sys
 import numpy as np
 
 from iql_ros.data.datasets import Dataset
+from iql_ros.data.oddities import ruled
 from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import (
     check_same_contract, parse_robot_interface, RobotInterface)
@@ -80,6 +81,13 @@ def _warn_if_failing_pays(dataset: Dataset, interface: RobotInterface, discount:
         print(f"warning: robot '{interface.robot}': failing pays: failure_reward is {failure:g}, "
               f'more than going on at {lowest:g} a tick for ever ({lowest / (1 - discount):g}); '
               'lower it', file=sys.stderr, flush=True)
+
+
+def notes_of(dataset: Dataset, interface: RobotInterface | None) -> list[str]:
+    """Return what a person should know of the data before it is learned from."""
+    names = interface.observation_names if interface else [
+        f'observation {index}' for index in range(dataset.observations.shape[1])]
+    return [*dataset.notes, *ruled(dataset.observations, names)]
 
 
 def checkpoint_facts(dataset: Dataset) -> dict:

@@ -15,6 +15,7 @@
 """One file that rebuilds everything: an agent, all that it learns with, and whose it is."""
 
 import dataclasses
+import sys
 
 import torch
 
@@ -26,6 +27,7 @@ from iql_ros.runs.checkpoint_bytes import check_finite, encode, pack, read_file
 _OPTIMISER = 'optimiser.'
 AVERAGE = 'average.'  # of the actor, in a fine-tuning run
 _SPREAD = 'normaliser.std'
+_MEAN = 'normaliser.mean'      # in float32 until format version 1
 _LEAST_SPREAD = torch.finfo(torch.float32).tiny  # less is zero to some processors
 
 
@@ -113,6 +115,7 @@ def load_agent(path, device: str = 'auto', resume: bool = False) -> IQLAgent:
                          'it can be deployed, evaluated and fine-tuned')
     config = config_of(header, path)
     check_sizes(header, config, tensors, path)
+    say_what_is_converted(tensors, path)
     agent = IQLAgent(header['observation_dim'], header['action_dim'], config,
                      seed=header['seed'], total_updates=header['total_updates'],
                      device=resolve_device(device))
@@ -136,6 +139,17 @@ def check_sizes(header: dict, config: IQLConfig, tensors: dict, path) -> None:
                              f'{(outputs, inputs)}, as its header says')
 
 
+def say_what_is_converted(tensors: dict, path) -> None:
+    """Print a line about a checkpoint of an older format, nothing about one of today's."""
+    if any(_is_old_mean(name, tensor) for name, tensor in tensors.items()):
+        print(f"note: {path}: the normaliser's mean is in float32, as until format version 1; it "
+              'is taken as float64', file=sys.stderr, flush=True)
+
+
+def _is_old_mean(name: str, tensor) -> bool:
+    return name.endswith(_MEAN) and tensor.dtype == torch.float32
+
+
 def copy_into(state: dict, tensors: dict, path) -> None:
     """Copy, once all of it fits: what holds on to the tensors (the optimisers) sees the new."""
     check_fits(state, tensors, path)
@@ -149,7 +163,7 @@ def check_fits(state: dict, tensors: dict, where) -> None:
         if name not in tensors or tensors[name].shape != tensor.shape:
             raise InputError(f'{where}: {name} is missing or of another shape than '
                              f'{tuple(tensor.shape)}')
-        if tensors[name].dtype != tensor.dtype:
+        if tensors[name].dtype != tensor.dtype and not _is_old_mean(name, tensors[name]):
             raise InputError(f'{where}: {name} is of type {tensors[name].dtype}; expected '
                              f'{tensor.dtype}')
     check_finite({name: tensors[name] for name in state}, where)

@@ -26,7 +26,7 @@ import torch
 from iql_ros import __version__
 from iql_ros.files import InputError, shown
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # since 2 the normaliser's mean is float64
 _HEADER = 'iql_ros'  # the one metadata entry: the header's JSON
 _LARGEST_HEADER = 1 << 20   # bytes, with the table of the tensors
 _MOST_LEVELS = 30           # of what is nested in it

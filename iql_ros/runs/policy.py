@@ -25,7 +25,7 @@ from iql_ros.learner.networks import Actor, resolve_device
 from iql_ros.robot.robot_interface import (
     check_same_contract, parse_robot_interface, RobotInterface)
 from iql_ros.runs.checkpoint import (
-    AVERAGE, check_fits, check_sizes, config_of, copy_into)
+    AVERAGE, check_fits, check_sizes, config_of, copy_into, say_what_is_converted)
 from iql_ros.runs.checkpoint_bytes import read_file
 
 _LONGEST_INTERFACE = 1 << 16  # characters of the YAML that comes with weights
@@ -103,7 +103,7 @@ class Policy:
 
         """
         copy_into(self._spare.state_dict(), tensors, where)
-        rows = torch.as_tensor(np.asarray(observations, np.float32), device=self.device)
+        rows = torch.as_tensor(np.asarray(observations, np.float64), device=self.device)
         with torch.inference_mode():
             outputs = self._spare.mlp(self._spare.normaliser(rows))  # before tanh makes it 1
             finite = torch.isfinite(outputs).all() and np.isfinite(self._spare.std).all()
@@ -173,6 +173,7 @@ def load_policy(path, device: str = 'auto') -> Policy:
     header, tensors = read_file(path)
     config = config_of(header, path)
     check_sizes(header, config, tensors, path)
+    say_what_is_converted(tensors, path)
     actor = Actor(header['observation_dim'], header['action_dim'], config.hidden_dims,
                   torch.Generator(), config.normalise_observations)
     copy_into(actor.state_dict(), actor_tensors(tensors), path)

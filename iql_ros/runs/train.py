@@ -26,7 +26,7 @@ from iql_ros.interrupts import first_interrupt
 from iql_ros.learner.iql import IQLAgent, IQLConfig, metric_names
 from iql_ros.learner.networks import resolve_device
 from iql_ros.learner.replay_buffer import ReplayBuffer
-from iql_ros.runs.binding import bind, checkpoint_facts, report_facts
+from iql_ros.runs.binding import bind, checkpoint_facts, notes_of, report_facts
 from iql_ros.runs.checkpoint import load_agent, read_header, save_checkpoint
 from iql_ros.runs.evaluate import Evaluator
 from iql_ros.runs.metrics_log import MetricsLog, Progress
@@ -123,19 +123,23 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
     interface = bind(dataset, robot_config, config.discount)
     evaluator = Evaluator.find(dataset, interface, settings.evaluation_episodes,
                                required=settings.environment is not None)
+    dataset = dataclasses.replace(dataset, notes=tuple(notes_of(dataset, interface)))
+    for note in dataset.notes:
+        print(f'note: {note}', flush=True)
     chosen = dataset.best(settings.best_episodes)
     transform = reward_transform(chosen, config.reward_transform)
-    buffer = ReplayBuffer(chosen.observations, chosen.actions, transform.apply(chosen.rewards),
-                          chosen.terminations, chosen.next_observations, device)
     facts = {'training': dataclasses.asdict(settings), 'dataset': checkpoint_facts(dataset),
              'robot_config': interface and interface.text,
              'reward_transform': {'kind': config.reward_transform,
                                   **dataclasses.asdict(transform)}}
     agent = _resumed(run, facts, settings.device)
     if agent is None:
-        agent = IQLAgent(buffer.observation_dim, buffer.action_dim, config, seed=settings.seed,
-                         total_updates=settings.updates, device=device)
+        agent = IQLAgent(chosen.observations.shape[1], chosen.actions.shape[1], config,
+                         seed=settings.seed, total_updates=settings.updates, device=device)
         agent.fit_normaliser(chosen.observations)
+    buffer = ReplayBuffer(chosen.observations, chosen.actions, transform.apply(chosen.rewards),
+                          chosen.terminations, chosen.next_observations,
+                          agent.actor.normaliser, device)
     run.create(flat)
     write_atomic(run.path / 'dataset.json', json.dumps(report_facts(dataset, chosen), indent=1))
     trainer = _Trainer(settings, agent, buffer, run, evaluator,

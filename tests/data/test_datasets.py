@@ -39,7 +39,8 @@ def test_observations_actions_and_next_observations_stay_aligned():
     assert dataset.episode_starts.tolist() == [0, 3, 8, 10]
     assert np.flatnonzero(dataset.truncations).tolist() == [2, 7, 9]
     assert dataset.returns().tolist() == [3, 510, 401]
-    assert dataset.observations.dtype == dataset.actions.dtype == np.float32
+    assert dataset.observations.dtype == np.float64    # as recorded
+    assert dataset.actions.dtype == dataset.rewards.dtype == np.float32
 
 
 def test_terminated_and_truncated_stay_apart_and_terminated_wins():

@@ -203,3 +203,36 @@ def test_what_is_no_array_of_the_files_length_is_refused_before_it_is_read(tmp_p
     with pytest.raises(InputError, match='a.hdf5: ') as error:
         read_flat(path)
     assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+def test_next_observations_of_another_precision_end_no_episode(tmp_path, dtype):
+    observations = np.random.default_rng(0).normal(size=(12, 3))
+    following = np.roll(observations, -1, axis=0)
+    following[[3, 11]] += 1.0                       # the ends of two episodes
+    path = flat_file(tmp_path / 'a.hdf5', [0] * 12, observations=observations,
+                     next_observations=following.astype(dtype))
+    assert [len(episode.actions) for episode in read_flat(path).episodes] == [4, 8]
+
+
+def test_terminals_that_are_timeouts_too_are_read_as_time_where_episodes_are_equally_long(
+        tmp_path):
+    flags = np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0], dtype=bool)  # and one that the file cuts
+    recording = read_flat(flat_file(tmp_path / 'a.hdf5', flags, timeouts=flags))
+    assert not any(episode.terminations.any() for episode in recording.episodes)
+    assert 'at all 3 ends, and the episodes are all 3 steps long: read as ended by time' in (
+        recording.notes[0])
+
+
+def test_terminals_that_are_timeouts_too_are_read_as_terminals_where_lengths_differ(tmp_path):
+    flags = np.array([0, 0, 1, 0, 1, 0, 0, 0, 1], dtype=bool)
+    recording = read_flat(flat_file(tmp_path / 'a.hdf5', flags, timeouts=flags))
+    assert [episode.terminations[-1] for episode in recording.episodes] == [True] * 3
+    assert 'at all 3 ends: read as terminated' in recording.notes[0]
+
+
+def test_terminals_beside_timeouts_get_no_remark(tmp_path):
+    recording = read_flat(flat_file(tmp_path / 'a.hdf5', [0, 0, 1, 0, 0, 0, 0, 0, 1],
+                                    timeouts=np.array([0, 0, 0, 0, 0, 1, 0, 0, 0], dtype=bool)))
+    assert [episode.terminations[-1] for episode in recording.episodes] == [True, False, True]
+    assert not any('the same' in note for note in recording.notes)

@@ -79,7 +79,7 @@ def test_an_old_episode_with_as_many_observations_as_actions_loses_its_last_step
     ({'actions': np.array([[0.0], [np.nan], [0]])}, 'actions of episode 0, row 1: got nan'),
     ({'observations': np.array([[0.0], [1], [2], [np.inf]])},
      'next_observations of episode 0, row 2: got inf'),
-    ({'observations': np.array([[0.0], [1], [1e39], [2]])}, 'episode 0, row 2: got inf'),
+    ({'observations': np.array([[0.0], [1], [1e39], [2]])}, 'episode 0, row 2: got 1e.39'),
 ])
 def test_arrays_that_do_not_fit_are_named(change, message):
     write_foreign('test/bad-v0', [buffer(**{'observations': np.zeros((4, 1)), 'steps': 3,

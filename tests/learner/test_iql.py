@@ -252,15 +252,16 @@ def test_dropout_is_off_when_acting():
     assert len(actions) == 1
 
 
-def test_critic_and_value_see_what_the_actors_normaliser_gives():
+def test_all_networks_learn_from_what_the_actors_normaliser_gives():
     batch = make_batch()
-    raw = batch._replace(observations=batch.observations * 4 + 1,
-                         next_observations=batch.next_observations * 4 + 1)
     plain, normalised = make_agent(), make_agent(normalise_observations=True)
     normalised.actor.normaliser.mean.fill_(1.0)
     normalised.actor.normaliser.std.fill_(4.0)
+    raw = [(rows * 4 + 1).double() for rows in (batch.observations, batch.next_observations)]
+    seen = ReplayBuffer(raw[0], batch.actions, batch.rewards, 1 - batch.masks, raw[1],
+                        normalised.actor.normaliser).batch(np.arange(len(batch.rewards)))
     plain.update(batch)
-    normalised.update(raw)
+    normalised.update(seen)
     for name, tensor in plain.state().items():
         assert torch.allclose(tensor, normalised.state()[name], atol=2e-6), name
 

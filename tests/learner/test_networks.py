@@ -138,3 +138,25 @@ def test_a_device_that_does_not_exist_is_refused_and_auto_finds_one():
 def test_cuda_is_refused_where_it_is_not():
     with pytest.raises(InputError, match="device: got 'cuda'.* allowed: auto, cpu"):
         resolve_device('cuda')
+
+
+def test_where_the_origin_lies_makes_no_difference_to_what_the_networks_see():
+    rng, far = np.random.default_rng(0), np.array([0.0, 4e6, -4e6])
+    rows = rng.normal(size=(500, 3)) * [1.0, 2.0, 0.5]
+    near, there = (Actor(3, 2, (16,), torch.Generator().manual_seed(0), True) for _ in range(2))
+    near.normaliser.fit(rows)
+    there.normaliser.fit(rows + far)
+    seen = [actor.normaliser(torch.tensor(values)).numpy() for actor, values in (
+        (near, rows), (there, rows + far))]
+    np.testing.assert_allclose(*seen, rtol=0, atol=1e-6)
+    for row in rows[:50]:
+        np.testing.assert_allclose(near.act(row), there.act(row + far), rtol=0, atol=1e-5)
+
+
+def test_a_millimetre_far_from_the_origin_is_seen():
+    actor = Actor(1, 1, (16,), torch.Generator().manual_seed(0), True)
+    northings = 3_948_996.0 + np.arange(-1000, 1000)[:, None] / 500
+    actor.normaliser.fit(northings)
+    millimetres = torch.tensor(3_948_996.0 + np.arange(100)[:, None] / 1000)
+    assert (torch.diff(actor.normaliser(millimetres), dim=0) > 0).all()
+    assert actor.act([3_948_996.0]) != actor.act([3_948_996.001])

@@ -16,8 +16,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from iql_ros.files import InputError
+from iql_ros.learner.networks import Normaliser
 from iql_ros.learner.replay_buffer import (Batch, random_words, ReplayBuffer, sample_dropout,
                                            sample_rows)
 
@@ -146,3 +148,16 @@ def test_without_a_ratio_rows_are_uniform_over_offline_and_online_together():
     buffer.append(*online(*range(5)))
     counts = np.bincount(buffer.rows(0, 0, 500, 8).ravel(), minlength=8)
     assert np.allclose(counts, 500, rtol=0.2)
+
+
+def test_online_rows_are_normalised_as_the_offline_ones():
+    normaliser = Normaliser(2)
+    normaliser.fit(ROWS['observations'])
+    buffer = ReplayBuffer(**ROWS, normalise=normaliser)
+    buffer.open_online(10)
+    buffer.append(*(np.asarray(ROWS[name])[:1] for name in (
+        'observations', 'actions', 'rewards', 'terminations', 'next_observations')))
+    batch = buffer.batch(np.array([0, 3]))
+    for values in batch:
+        assert torch.equal(values[0], values[1])
+    assert batch.observations.dtype == torch.float32

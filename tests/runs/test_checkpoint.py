@@ -93,7 +93,7 @@ def test_the_header_says_what_the_file_is(path):
     assert header['training'] == FACTS['training'] and header['dataset'] == FACTS['dataset']
     assert header['config']['hidden_dims'] == [8, 8] and header['algorithm'] == 'iql'
     assert (header['format_version'], header['observation_kind'], header['action_horizon']) == (
-        1, 'vector', 1)
+        2, 'vector', 1)
     assert (header['step'], header['seed'], header['robot_config']) == (5, 3, None)
     assert header['reward_transform'] == {'kind': 'none', 'scale': 1.0, 'shift': 0.0}
     assert len(header['sha256']) == 64 and header['package_version']
@@ -163,10 +163,10 @@ def test_foreign_files_are_refused(tmp_path):
 
 
 def test_a_newer_format_is_refused_by_number(path, monkeypatch):
-    monkeypatch.setattr(checkpoint_bytes, 'FORMAT_VERSION', 2)
+    monkeypatch.setattr(checkpoint_bytes, 'FORMAT_VERSION', 3)
     save_checkpoint(path, make_agent(), **FACTS)
     monkeypatch.undo()
-    assert 'format version is 2' in everything_that_reads(path)
+    assert 'format version is 3' in everything_that_reads(path)
 
 
 def rewrite(path, change_header=None, change_tensors=None):
@@ -237,3 +237,20 @@ def test_the_shipped_checkpoint_acts_and_can_be_fine_tuned_but_not_resumed():
     assert policy.interface.robot == 'diffbot'
     with pytest.raises(InputError, match='no optimiser state'):
         load_agent(shipped, 'cpu', resume=True)
+
+
+def test_a_mean_in_float32_as_until_format_1_is_taken_and_said_in_one_line(path, capsys):
+    mean = load_agent(path, 'cpu').actor.normaliser.mean.clone()
+
+    def as_before(tensors):
+        for name in [name for name in tensors if name.endswith('normaliser.mean')]:
+            tensors[name] = tensors[name].float()
+    rewrite(path, change_header=lambda header: header.update(format_version=1),
+            change_tensors=as_before)
+    capsys.readouterr()
+    for load in (lambda: load_agent(path, 'cpu', resume=True).actor,
+                 lambda: load_policy(path, 'cpu')._actor):
+        found = load().normaliser.mean
+        assert found.dtype == torch.float64 and torch.equal(found, mean.float().double())
+        said = capsys.readouterr().err
+        assert said.count('\n') == 1 and 'taken as float64' in said

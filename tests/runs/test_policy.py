@@ -84,4 +84,4 @@ def test_weights_that_are_fit_may_be_tried_and_change_nothing():
     before = policy.act(OBSERVATIONS[0])
     policy.try_weights(changed('mlp.layers.2.weight', 0.0), OBSERVATIONS, 'weights')
     np.testing.assert_array_equal(policy.act(OBSERVATIONS[0]), before)
-    assert policy.bytes == 4 * (6 + 6 + 2 + 6 * 8 + 8 + 8 * 8 + 8 + 8 * 2 + 2)
+    assert policy.bytes == 8 * 6 + 4 * (6 + 2 + 6 * 8 + 8 + 8 * 8 + 8 + 8 * 2 + 2)
