@@ -100,6 +100,12 @@ def _add_allow_option(parser) -> None:
                         + '; '.join(f'{name} ({text})' for name, text in ALLOWANCES.items()))
 
 
+def _add_types_option(parser) -> None:
+    parser.add_argument('--types', action='append', default=[], metavar='FOLDER',
+                        help='where the .msg files are of types that a bag does not define (older '
+                             'db3), as the src of a workspace; may be repeated')
+
+
 def _add_keys_option(parser) -> None:
     parser.add_argument('--observation-keys', type=names, metavar='KEY,KEY',
                         help='which entries of Dict observations make the vector, in this order')
@@ -115,6 +121,9 @@ def _add_convert(subparsers) -> None:
     parser.add_argument('sources', nargs='+', metavar='SOURCE',
                         help='bags (folders or files), or one .hdf5 or .h5 file')
     parser.add_argument('--dataset', required=True, metavar='ID', help='new id, NAME/x-v0')
+    parser.add_argument('--update', action='store_true',
+                        help='the dataset may be there: read only the bags that are not in it '
+                             'yet, and put the whole in its place')
     parser.add_argument('--robot-config', metavar='YAML', help="the robot's interface (bags)")
     parser.add_argument('--namespace', help="prefix of the robot's topics (bags); default: found")
     parser.add_argument('--labels', metavar='CSV',
@@ -123,6 +132,7 @@ def _add_convert(subparsers) -> None:
     parser.add_argument('--report', metavar='FILE',
                         help='write the quality report too: .html (a page) or .json')
     _add_allow_option(parser)
+    _add_types_option(parser)
     parser.add_argument('--env', metavar='ID', help='Gymnasium environment of the recording')
     _add_range_options(parser)
 
@@ -142,6 +152,7 @@ def _add_inspect(subparsers) -> None:
     parser.add_argument('--urdf', metavar='FILE',
                         help="takes the limits in it from the robot's URDF")
     _add_allow_option(parser)
+    _add_types_option(parser)
     parser.add_argument('--env', metavar='ID', help='Gymnasium environment (HDF5: action range)')
     _add_range_options(parser)
     _add_keys_option(parser)

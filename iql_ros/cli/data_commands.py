@@ -31,7 +31,7 @@ def convert(options) -> None:
     if not any(path.endswith(('.hdf5', '.h5')) for path in options.sources):
         _convert_bags(options)
         return
-    for name in ('robot_config', 'namespace', 'labels', 'report', 'allow'):
+    for name in ('robot_config', 'namespace', 'labels', 'report', 'allow', 'types', 'update'):
         if getattr(options, name):
             raise InputError(f'{first}: --{name.replace("_", "-")} is for bags; training binds a '
                              'policy to a robot (iql-ros train --robot-config YAML)')
@@ -56,7 +56,8 @@ def _convert_bags(options) -> None:
     progress = _Progress()
     dataset, report = convert_bags(
         options.sources, options.dataset, load_robot_interface(options.robot_config),
-        options.namespace, options.env, options.labels, options.allow, progress.show)
+        options.namespace, options.env, options.labels, options.allow, progress.show,
+        options.types, options.update)
     progress.end()
     print(quality_text(report))
     if options.report and options.report.endswith('.json'):
@@ -112,7 +113,7 @@ def inspect(options) -> dict:
     checkpoint = checkpoint_file(options.target)
     if checkpoint.suffix != '.safetensors' and is_bag(options.target):
         return _inspect_bags(options)
-    for name in ('report', 'write_robot', 'urdf'):
+    for name in ('report', 'write_robot', 'urdf', 'types'):
         if getattr(options, name):
             raise InputError(f'--{name.replace("_", "-")} is for bags; {options.target} is none')
     facts, text = _described(options, checkpoint)
@@ -148,8 +149,8 @@ def _inspect_bags(options) -> dict:
     urdf = read_urdf_limits(options.urdf) if options.urdf else {}
     progress, surveys = _Progress(), []
     for path in find_bags(options.target):
-        surveys.append(survey_bag(path, Allowed(options.allow),
-                                  functools.partial(progress.show, path.name)))
+        surveys.append(survey_bag(path, Allowed(options.allow, path),
+                                  functools.partial(progress.show, path.name), options.types))
         progress.end()
         if not options.as_json:
             print(survey_text(surveys[-1]))

@@ -17,10 +17,13 @@
 import collections
 from concurrent.futures import ThreadPoolExecutor
 import dataclasses
+import json
 from pathlib import Path
 
+from iql_ros import __version__
 from iql_ros.data.datasets import (
     check_environment, Dataset, read_recording, to_transitions)
+from iql_ros.data.known_bags import bag_digests, BAGS_FILE, KnownBags
 from iql_ros.data.minari_store import find_dataset, read_minari, Recording
 from iql_ros.data.minari_writer import check_new_id, source_files, write_minari
 from iql_ros.data.rosbag import read_episodes
@@ -31,7 +34,8 @@ from iql_ros.tasks import with_new_names
 
 def convert_bags(sources, dataset_id: str, interface: RobotInterface,
                  namespace: str | None = None, environment: str | None = None, labels=None,
-                 allow=(), on_progress=None) -> tuple[Dataset, dict]:
+                 allow=(), on_progress=None, type_folders=(), update: bool = False,
+                 on_say=print) -> tuple[Dataset, dict]:
     """
     Write the episodes of bags as a new dataset; return its transitions and the report.
 
@@ -44,31 +48,44 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
         labels: CSV file of a person's labels, as read_episodes.
         allow: What not to refuse, as read_episodes.
         on_progress: As read_episodes.
+        type_folders: As read_episodes.
+        update: Whether the dataset may be there: of bags that are in it nothing is read again,
+            and the new one, which is what a conversion of all would be, takes its place.
+        on_say: Told, with `update`, what is converted.
 
     Raises:
         InputError: as read_episodes and write_minari; for an environment that cannot be made
             or has other dimensions; for bags without a whole transition.
 
     """
-    check_new_id(dataset_id)
+    check_new_id(dataset_id, update)
     names = ', '.join(map(str, sources))
     if environment is not None:
         check_environment(environment, names, interface.observation_dim, interface.action_dim)
+    settings = {'namespace': namespace, 'allow': sorted(allow), 'environment': environment,
+                'labels': source_files([labels]) if labels else None}
     with ThreadPoolExecutor(1) as aside:  # hashing leaves the interpreter free
-        files = aside.submit(source_files, sources)
+        files, known = aside.submit(source_files, sources), None
+        if update:
+            known = KnownBags(dataset_id, {**settings, 'version': __version__,
+                                           'robot_config': interface.text},
+                              bag_digests(sources, files.result()))
+            on_say(known.in_words())
         episodes, report = read_episodes(sources, interface, namespace, labels, allow,
-                                         on_progress)
+                                         on_progress, type_folders, known)
         if not episodes:
             raise InputError(f'{names}: no transition: {_why_none(report)}')
+        for bag, digest in zip(report['bags'], bag_digests(sources, files.result()).values()):
+            bag['sha256'] = digest
         scaling = interface.action_scaling
         dataset = to_transitions(Recording(
             names, episodes, scaling.low, scaling.high, environment,
             metadata={'iql_ros': {'robot_config': interface.text}}))  # refuses now
         write_minari(dataset_id, episodes, action_low=scaling.low, action_high=scaling.high,
                      sources=files.result(), robot_config=interface.text,
-                     settings={'namespace': namespace, 'allow': sorted(allow),
-                               'labels': source_files([labels]) if labels else None,
-                               'report': _provenance(report)}, environment=environment)
+                     settings={**settings, 'report': _provenance(report)},
+                     environment=environment, replace=update,
+                     beside={BAGS_FILE: json.dumps(report['bags'])})
     return dataclasses.replace(dataset, name=dataset_id), report
 
 

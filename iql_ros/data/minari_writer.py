@@ -32,9 +32,9 @@ from iql_ros.robot.transitions import Episode
 _WORKPLACE = '.iql_ros'  # hidden: Minari does not list what is being written there
 
 
-def check_new_id(dataset_id: str) -> Path:
+def check_new_id(dataset_id: str, replace: bool = False) -> Path:
     """
-    Return the folder that a new dataset will have.
+    Return the folder that a new dataset will have; `replace` allows one that is there.
 
     Raises:
         InputError: for an id of the wrong form or one that exists already.
@@ -44,7 +44,7 @@ def check_new_id(dataset_id: str) -> Path:
         raise InputError(f"dataset id '{dataset_id}': expected NAME/x-v0 (letters, digits, - "
                          'and _, NAME of at least two, a version at the end)')
     folder = datasets_root() / dataset_id
-    if folder.exists():
+    if folder.exists() and not replace:
         raise InputError(f"dataset id '{dataset_id}': {folder} exists already; choose another "
                          'id or version')
     return folder
@@ -52,13 +52,9 @@ def check_new_id(dataset_id: str) -> Path:
 
 def source_files(paths) -> list[dict]:
     """Return name (from the source on) and sha256 of every file a dataset is made from."""
-    sources = []
-    for path in (Path(path).resolve() for path in paths):
-        for file in sorted(path.rglob('*')) if path.is_dir() else [path]:
-            if file.is_file():
-                name = file.relative_to(path.parent).as_posix()
-                sources.append({'file': name, 'sha256': _sha256(file)})
-    return sources
+    return [{'file': file.relative_to(path.parent).as_posix(), 'sha256': _sha256(file)}
+            for path in (Path(path).resolve() for path in paths)
+            for file in (sorted(path.rglob('*')) if path.is_dir() else [path]) if file.is_file()]
 
 
 def _sha256(file: Path) -> str:
@@ -72,19 +68,20 @@ def _sha256(file: Path) -> str:
 
 def write_minari(dataset_id: str, episodes: list[Episode], *, action_low, action_high,
                  sources=(), settings=None, robot_config: str | None = None,
-                 environment: str | None = None) -> Path:
+                 environment: str | None = None, beside=None, replace: bool = False) -> Path:
     """
     Write episodes (actions in physical units) as a new Minari dataset; return its folder.
 
     It is written beside the others under a hidden name and appears by one rename, so that
     what can be seen is whole, also after a kill -9. `sources` is what `source_files` returns;
-    `environment` is recorded, not made.
+    `environment` is recorded, not made. `beside` are texts by the names of the files that they
+    become in the dataset's folder. `replace` puts it in the place of one with that id.
 
     Raises:
         InputError: as check_new_id, and when the folder cannot be written.
 
     """
-    folder, root = check_new_id(dataset_id), datasets_root()
+    folder, root = check_new_id(dataset_id, replace), datasets_root()
     if not episodes:
         raise InputError(f"dataset '{dataset_id}': no episode to write")
     provenance = {'version': __version__, 'sources': list(sources),
@@ -99,9 +96,14 @@ def write_minari(dataset_id: str, episodes: list[Episode], *, action_low, action
         shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
         partial.mkdir(parents=True)
         _write_data(partial / 'data', episodes, action_low, action_high, metadata)
+        for name, text in (beside or {}).items():
+            (partial / name).write_text(text)
         _create_namespace(dataset_id)
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            os.rename(folder, _old(dataset_id))
         os.rename(partial, folder)
+        shutil.rmtree(_old(dataset_id), ignore_errors=True)
     except OSError as error:
         reason = ' '.join(str(error.strerror or error).split())
         raise InputError(f'{folder}: cannot be written: {reason}') from None
@@ -110,6 +112,19 @@ def write_minari(dataset_id: str, episodes: list[Episode], *, action_low, action
         with contextlib.suppress(OSError):
             partial.parent.rmdir()
     return folder
+
+
+def restore(dataset_id: str) -> None:
+    """Put a dataset back that was being replaced when the program was killed."""
+    folder, old = datasets_root() / dataset_id, _old(dataset_id)
+    if old.exists() and not folder.exists():
+        os.rename(old, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(dataset_id: str) -> Path:
+    """Return where a dataset lies while it is replaced."""
+    return datasets_root() / _WORKPLACE / f"{dataset_id.replace('/', '~')}~old"
 
 
 def _environment_spec(environment: str) -> str | None:

@@ -14,6 +14,8 @@
 
 """Bags -> episodes of one robot, through its interface, its task and the transitions."""
 
+import numpy as np
+
 from iql_ros.data.bags.episode_cutter import EpisodeCutter
 from iql_ros.data.bags.files import Allowed, find_bags
 from iql_ros.data.bags.labels import read_labels
@@ -26,8 +28,10 @@ from iql_ros.robot.task import Task
 from iql_ros.robot.transitions import Episode
 
 
+@np.errstate(all='ignore')  # what is not finite is looked for, and named
 def read_episodes(sources, interface: RobotInterface, namespace: str | None = None, labels=None,
-                  allow=(), on_progress=None) -> tuple[list[Episode], dict]:
+                  allow=(), on_progress=None, type_folders=(),
+                  known=None) -> tuple[list[Episode], dict]:
     """
     Turn bags into the episodes of one robot, in one pass and bounded memory.
 
@@ -38,6 +42,8 @@ def read_episodes(sources, interface: RobotInterface, namespace: str | None = No
         labels: CSV file with what a person says of the episodes, see bags/labels.py.
         allow: Names of bags.files.ALLOWANCES: what not to refuse.
         on_progress: Called with the bag's name, the messages read and those it declares.
+        type_folders: With the .msg files of types that a bag does not define.
+        known: Path of a bag -> its episodes and its report, where it was read before, else None.
 
     Returns:
         The episodes, and the quality report: bags (streams, ticks, dropped, episodes, delays),
@@ -53,10 +59,15 @@ def read_episodes(sources, interface: RobotInterface, namespace: str | None = No
     labelled = read_labels(labels, [path.name for path in paths]) if labels else {}
     episodes, bags = [], []
     for path in paths:
-        with Bag(path, Allowed(allow)) as bag:
+        found = known and known(path)
+        if found:
+            episodes += found[0]
+            bags.append(found[1])
+            continue
+        with Bag(path, Allowed(allow, path), type_folders) as bag:
             streams = find_streams(bag, interface, task, namespace)
             samples = BagSamples(bag, interface, streams, labelled.get(path.name, []), on_progress)
-            cutter = EpisodeCutter(interface, task, bag.allowed)
+            cutter = EpisodeCutter(interface, task, bag.allowed, bag.start_ns)
             episodes += cutter.cut(samples)
-            bags.append(bag_report(bag, samples, cutter))
+            bags.append(bag_report(bag, samples, cutter, interface))
     return episodes, quality_report(interface, episodes, bags)

@@ -121,7 +121,8 @@ class PolicyNode(GuardedLifecycleNode):
                                    tap=self._episode_log.message)
         self._interventions = Interventions(
             self, interface, self._settings.intervention_timeout,
-            self._bridge.step_ns if self._settings.lockstep else time.monotonic_ns)
+            self._bridge.step_ns if self._settings.lockstep else time.monotonic_ns,
+            runner.gate.stop_from_here)
         self._loop = self._make_loop(interface, task)
         self._status = Status(runner, self._loop, self._bridge, self._stops, self._episode_log,
                               self._loop.statistics, self._learning, self._observation_limit)

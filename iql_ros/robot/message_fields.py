@@ -25,7 +25,7 @@ from iql_ros.files import InputError, unknown_name
 
 _FIELD = re.compile(r'(?:(\w+)\()?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\)?')
 _ROTATIONS = ('yaw_cos', 'yaw_sin')
-_NAME_LISTS = ('name', 'joint_names')  # JointState, JointTrajectory
+NAME_LISTS = ('name', 'joint_names')  # JointState, JointTrajectory
 # Whoever may publish may send names without end: what is looked at, kept and said is bounded.
 _MOST_JOINTS, _LONGEST_NAME = 1000, 256
 _LISTED = 24            # joints in an error
@@ -44,6 +44,14 @@ class OtherJointsError(MissingJointError):
 
 class OrientationError(InputError):
     """A quaternion's norm is far from one."""
+
+
+class UnseenError(InputError):
+    """A scan has a sector without a reading: whether the way is clear there is not known."""
+
+
+class EmptyTrajectoryError(InputError):
+    """A trajectory has no points: as a command, it ends the one before (ros2_control holds)."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -160,14 +168,14 @@ def write_yaw(message, path: str, cosine: float, sine: float) -> None:
 
 def read_joints(message, path: str, joints: tuple[str, ...]) -> np.ndarray:
     """Read one array field for the named joints, in the order asked for, whatever was sent."""
-    names = next((getattr(message, key) for key in _NAME_LISTS if hasattr(message, key)), None)
+    names = next((getattr(message, key) for key in NAME_LISTS if hasattr(message, key)), None)
     if names is None:
-        raise InputError(f"'joints' needs a message with a list of names ({_NAME_LISTS[0]} or "
-                         f'{_NAME_LISTS[1]}); this one has none')
+        raise InputError(f"'joints' needs a message with a list of names ({NAME_LISTS[0]} or "
+                         f'{NAME_LISTS[1]}); this one has none')
     source = message
     if hasattr(message, 'points'):  # JointTrajectory: its last point is the goal
         if not message.points:
-            raise InputError('the trajectory has no points')
+            raise EmptyTrajectoryError('the trajectory has no points')
         source = message.points[-1]
     values = follow(source, path)
     indices = _joint_order(joints).indices(names)
@@ -203,16 +211,17 @@ class _JointOrder:
             raise type(found)(str(found))
         return found
 
-    def _find(self, names: list[str]) -> np.ndarray | MissingJointError:
+    def _find(self, names: list[str]) -> np.ndarray | InputError:
         if max(map(len, names), default=0) > _LONGEST_NAME:
             raise InputError(f'the name of a joint has {max(map(len, names))} characters; '
                              f'allowed: at most {_LONGEST_NAME}')
+        if not names:
+            return InputError('its list of joints is empty')
         places = {name: index for index, name in reversed(list(enumerate(names)))}
         missing = [joint for joint in self._joints if joint not in places]
         if not missing:
             return np.array([places[joint] for joint in self._joints])
-        kind = OtherJointsError if names and len(missing) == len(self._joints) else (
-            MissingJointError)
+        kind = OtherJointsError if len(missing) == len(self._joints) else MissingJointError
         listed = names if len(names) <= _LISTED else [*names[:_LISTED],
                                                       f'and {len(names) - _LISTED} more']
         return kind(str(unknown_name('joint', missing[0], listed)))
@@ -227,14 +236,35 @@ def read_array(message, path: str, size: int) -> np.ndarray:
     return np.asarray(values, dtype=np.float64)
 
 
-def read_beams(message, path: str, beams: int) -> np.ndarray:
-    """Read a scan as the nearest return of `beams` equal sectors; nothing seen is range_max."""
+def read_beams(message, path: str, beams: int, clear_if_unseen: bool = False) -> np.ndarray:
+    """
+    Read a scan as the nearest return of `beams` equal sectors, as REP 117 has it.
+
+    -inf, too close to measure, is range_min; +inf, and what lies beyond range_max, is range_max.
+    NaN and what is nearer than range_min are no readings. A sector of nothing else is unseen.
+
+    Args:
+        message: A LaserScan.
+        path: Of its readings.
+        beams: Sectors.
+        clear_if_unseen: Whether a sector without a reading is range_max.
+
+    Raises:
+        UnseenError: for a sector without a reading.
+
+    """
     ranges = np.asarray(follow(message, path), dtype=np.float64)
     if ranges.size < beams:
         raise InputError(f"field '{path}' has {ranges.size} readings for beams: {beams}")
-    unseen = np.isposinf(ranges) | (ranges < message.range_min)
-    ranges = np.where(unseen, float(message.range_max), ranges)
-    return np.minimum.reduceat(ranges, _sector_starts(ranges.size, beams))
+    nearest, farthest = float(message.range_min), float(message.range_max)
+    read = np.minimum(np.where(np.isneginf(ranges), nearest, ranges), farthest)
+    read = np.where(read >= nearest, read, np.inf)
+    sectors = np.minimum.reduceat(read, _sector_starts(ranges.size, beams))
+    unseen = np.isposinf(sectors)
+    if unseen.any() and not clear_if_unseen:
+        raise UnseenError(f'sector {int(np.argmax(unseen))} of {beams} has no reading (NaN, or '
+                          f'nearer than range_min, {nearest:g}, alone)')
+    return np.where(unseen, farthest, sectors)
 
 
 @functools.lru_cache(maxsize=256)

@@ -216,6 +216,10 @@ class Gate:
         self.last = self.rules.towards(self.target, self.last, elapsed)
         return self.last
 
+    def stop_from_here(self) -> np.ndarray:
+        """Return where a stop leads to that begins now (action_dim,), NaN where nobody knows."""
+        return self.rules.stop_target(self.last, self.rules.credible(self.measured))
+
     @property
     def stopping(self) -> bool:
         """Say whether what was sent leads to the stop and has not reached it."""

@@ -30,6 +30,7 @@ from iql_ros.robot.gate_settings import (
 _STAMPS = ('header', 'receive')
 _QOS = ('auto', 'reliable', 'best_effort')
 _RULES = ('mean', 'last', 'longest')
+RANGE_MAX = 'range_max'
 _TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
 # What a message's fields control, by type; other types are used for this and that.
 _CONTROLS = {
@@ -71,6 +72,9 @@ class Stream:
     joints: tuple[str, ...] = ()
     size: int = 0                        # values of an array field; 0: no array; allowed: >= 0
     beams: int = 0                       # sectors of a LaserScan; 0: no scan; allowed: >= 0
+    # what a sector without a reading is (NaN, or nearer than range_min, alone); empty: not known,
+    # the message counts as none; range_max: clear, of a sensor that says so; allowed: range_max
+    unseen: str = ''
     # that the header must have, as base_link; empty: any
     frame_id: str = ''
 
@@ -90,6 +94,9 @@ class Stream:
         for key in ('size', 'beams'):
             if getattr(self, key) < 0:
                 raise InputError(f'{where}: {key}: got {getattr(self, key)}; allowed: >= 0')
+        if self.unseen not in ('', RANGE_MAX) or (self.unseen and not self.beams):
+            raise InputError(f'{where}: unseen: got {self.unseen!r}; allowed: {RANGE_MAX}, with '
+                             'beams')
         if len(set(self.joints)) < len(self.joints):
             raise InputError(f'{where}: joints: got {list(self.joints)}; expected each once')
         if sum(map(bool, (self.joints, self.size, self.beams))) > 1:
@@ -122,8 +129,9 @@ class Stream:
 
     def contract(self) -> dict:
         """Return what gives the vector its meaning."""
-        return {'fields': list(self.fields), 'joints': list(self.joints),
+        said = {'fields': list(self.fields), 'joints': list(self.joints),
                 'size': self.size, 'beams': self.beams}
+        return {**said, 'unseen': self.unseen} if self.unseen else said
 
     def decode(self, message, recorded: bool = False) -> np.ndarray:
         """
@@ -135,6 +143,8 @@ class Stream:
                 others, it gives NaN, and what is not finite is looked for and counted there.
 
         Raises:
+            UnseenError: for a scan with a sector that has no reading: no sample.
+            EmptyTrajectoryError: for a trajectory without points, which ends a command.
             InputError: naming the topic and the field, joint or size that does not fit.
 
         """
@@ -172,7 +182,7 @@ class Stream:
             return message_fields.read_joints(message, path, self.joints)
         if self.size:
             return message_fields.read_array(message, path, self.size)
-        return message_fields.read_beams(message, path, self.beams)
+        return message_fields.read_beams(message, path, self.beams, bool(self.unseen))
 
     def check_invertible(self) -> None:
         """

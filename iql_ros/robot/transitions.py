@@ -91,9 +91,9 @@ class _Commands:
 
     def __init__(self, stream):
         self._stream = stream
-        self._stamped = []  # (stamp_ns, vector), in order of time
+        self._stamped = []  # (stamp_ns, vector, or None that ends the one before), in order
 
-    def add(self, stamp_ns: int, vector: np.ndarray) -> None:
+    def add(self, stamp_ns: int, vector: np.ndarray | None) -> None:
         self._stamped.append((stamp_ns, vector))
         if len(self._stamped) > 1 and stamp_ns < self._stamped[-2][0]:
             self._stamped.sort(key=lambda command: command[0])
@@ -105,7 +105,7 @@ class _Commands:
         self._stamped = before[-1:] + [command for command in self._stamped
                                        if command[0] > start_ns]
         commands = before[-1:] + within
-        if not before:
+        if not before or any(vector is None for _, vector in commands):
             return None
         starts = [start_ns] + [stamp for stamp, _ in within]
         ends = starts[1:] + [end_ns]
@@ -142,8 +142,12 @@ class TransitionBuilder:
         """Say whether the last tick waits for its successor."""
         return self._pending is not None
 
-    def add_command(self, index: int, stamp_ns: int, vector: np.ndarray) -> None:
-        """Take a command (dim,) of action stream `index`, in force from its stamp on."""
+    def add_command(self, index: int, stamp_ns: int, vector: np.ndarray | None) -> None:
+        """
+        Take a command (dim,) of action stream `index`, in force from its stamp on.
+
+        None ends the command before: none is in force until the next.
+        """
         self._commands[index].add(stamp_ns, vector)
 
     def forget_commands(self) -> None:

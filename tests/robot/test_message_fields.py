@@ -83,8 +83,8 @@ def test_an_orientation_of_another_norm_is_refused_live_and_no_number_in_a_bag(n
 def test_a_message_that_names_none_of_the_joints_is_another_publishers():
     with pytest.raises(message_fields.OtherJointsError):
         message_fields.read_joints(joint_state(['arm'], [0.0]), 'velocity', ('left', 'right'))
-    for names in ([], ['left', 'arm']):  # a fault
-        with pytest.raises(message_fields.MissingJointError) as error:
+    for names, fault in (([], InputError), (['left', 'arm'], message_fields.MissingJointError)):
+        with pytest.raises(fault) as error:
             message_fields.read_joints(joint_state(names, [0.0]), 'velocity', ('left', 'right'))
         assert not isinstance(error.value, message_fields.OtherJointsError)
 

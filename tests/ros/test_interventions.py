@@ -23,10 +23,13 @@ import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
+import yaml
 
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.nodes.control.interventions import Interventions
 from iql_ros.robot.robot_interface import load_robot_interface, parse_robot_interface
+from tests.robot.arm import arm
 from tests.robot.test_robot_interface import TEXT
 from tests.ros.test_policy_node import call, start
 
@@ -73,7 +76,7 @@ def test_a_command_counts_by_the_clock_that_is_given_whatever_the_nodes_time_doe
         graph, wait_for):
     host, clock_ns, trips, faults = graph.add(Node('host')), [7], [], []
     interventions = Interventions(host, parse_robot_interface(TEXT, 'toy.yaml'), 0.5,
-                                  lambda: clock_ns[0])
+                                  lambda: clock_ns[0], lambda: np.zeros(2))
     interventions.subscribe(lambda: None, trips.append, faults.append)
     publisher = host.create_publisher(TwistStamped, '~/intervention/cmd_vel', 10)
     wait_for(lambda: publisher.get_subscription_count() == 1)
@@ -89,6 +92,19 @@ def test_a_command_counts_by_the_clock_that_is_given_whatever_the_nodes_time_doe
     publisher.publish(command)
     wait_for(lambda: trips, what='the trip')
     assert 'is not finite' in trips[0] and not faults
+
+
+def test_an_empty_trajectory_commands_the_stop(graph, wait_for):
+    interface = parse_robot_interface(yaml.safe_dump(arm()), 'arm.yaml')
+    host, stop = graph.add(Node('host')), np.arange(6) / 10
+    interventions = Interventions(host, interface, 5.0, time.monotonic_ns, lambda: stop)
+    faults = []
+    interventions.subscribe(lambda: None, faults.append, faults.append)
+    publisher = host.create_publisher(JointTrajectory, '~/intervention/arm/command', 10)
+    wait_for(lambda: publisher.get_subscription_count() == 1)
+    publisher.publish(JointTrajectory())
+    wait_for(lambda: interventions.action() is not None, what='the stop')
+    assert interventions.action().tolist() == stop.tolist() and not faults
 
 
 def stamps(commands):

@@ -18,6 +18,7 @@ import math
 
 import numpy as np
 
+from iql_ros.data.oddities import ABSURD, distances
 from iql_ros.robot.robot_interface import RobotInterface
 
 _SECOND = 1_000_000_000          # [ns]
@@ -123,7 +124,7 @@ class _Signal:
         self.names, self.period = [], 0.0
         if len(kept.stamps) < 2:
             return
-        stamps, rows = np.array(kept.stamps), np.array(kept.rows)
+        stamps, rows = np.array(kept.stamps), _without_absurd(np.array(kept.rows))
         self.period = float(np.median(np.diff(stamps))) / _SECOND
         varies = np.isfinite(rows).all(axis=0)
         varies[varies] = np.ptp(rows[:, varies], axis=0) > 0
@@ -145,6 +146,11 @@ class _Signal:
         varied = np.std(self.values[self.valid], axis=0)
         changed = np.sqrt((changes ** 2).sum(axis=0) / max(whole.sum(), 1))
         return changed / np.maximum(varied, 1e-300) * tick / (places * _GRID_NS / _SECOND)
+
+
+def _without_absurd(rows: np.ndarray) -> np.ndarray:
+    """Return rows (N, d) with the median in place of what lies absurdly far from it."""
+    return np.where(distances(rows) > ABSURD, np.median(rows, axis=0), rows)
 
 
 def _compare(action: _Signal, observation: _Signal) -> list[dict]:

@@ -19,8 +19,10 @@ import collections
 import numpy as np
 
 from iql_ros.data.bags.files import Allowed
+from iql_ros.data.bags.outliers import leave_out
 from iql_ros.data.bags.robot_streams import ACTION, OBSERVATION, REWARD, TERMINATED
 from iql_ros.data.bags.statistics import Decimated
+from iql_ros.data.bags.stream_reading import Unfit
 from iql_ros.robot.robot_interface import ObservationBuffer, RobotInterface
 from iql_ros.robot.task import Task
 from iql_ros.robot.transitions import Episode, make_episode, TransitionBuilder
@@ -38,10 +40,11 @@ class EpisodeCutter:
     Where the bag marks starts, what lies outside of them is left out.
     """
 
-    def __init__(self, interface: RobotInterface, task: Task, allowed: Allowed):
-        """Start before the first sample of a bag."""
+    def __init__(self, interface: RobotInterface, task: Task, allowed: Allowed, start_ns: int):
+        """Start before the first sample of a bag, which began at `start_ns` of receive time."""
         self._interface, self._task, self._allowed = interface, task, allowed
         self._transitions, self._marked = [], False
+        self._received_from_ns, self._start_ns = start_ns, None
         self.episodes: list[Episode] = []
         self.ends: list[dict] = []           # of every episode: start [s], steps, return, ended
         self.dropped = collections.Counter()
@@ -58,6 +61,8 @@ class EpisodeCutter:
                 index, next_ns, last_ns = None, 0, -1
                 continue
             last_ns = sample.stamp_ns
+            if self._start_ns is None:  # on the clock of the ticks
+                self._start_ns = last_ns - sample.received_ns + self._received_from_ns
             if index is None:
                 index = self._first_tick_for(sample.stamp_ns)
                 next_ns = self._interface.tick_ns(index)
@@ -70,7 +75,15 @@ class EpisodeCutter:
                 next_ns = self._interface.tick_ns(index)
             self._push(sample)
         self._end(next_ns, last_ns, 'end of bag')
+        self.episodes, self.ends, dropped = leave_out(
+            self.episodes, self.ends, self._interface, self._allowed, self.start)
+        self.dropped.update(dropped)
         return self.episodes
+
+    @property
+    def start(self) -> float:
+        """Return when the bag began, on the clock of the ticks [s]; after its first sample."""
+        return (self._start_ns or 0) / _SECOND
 
     def _begin(self) -> None:
         """Be ready for the first sample of a clock."""
@@ -141,7 +154,8 @@ class EpisodeCutter:
             ended = (self._inside and observation is not None
                      and self._step(tick_ns, observation, event))
             if event in ('success', 'failure') and not ended:
-                self.notes.append(f"'{event}' at {tick_ns / _SECOND:.3f} s ended no episode")
+                self.notes.append(f"'{event}' at {(tick_ns - self._start_ns) / _SECOND:.3f} s "
+                                  'ended no episode')
             self._close(event)
             self._inside = not self._marked
 
@@ -153,7 +167,11 @@ class EpisodeCutter:
         self.episodes, self.ends = [], []
 
     def _observe(self, tick_ns: int) -> np.ndarray | None:
-        observation = self._buffer.sample(tick_ns)
+        try:
+            observation = self._buffer.sample(tick_ns)
+        except _UnfitError as error:
+            self._why = f'a message of {error} that does not fit'
+            return None
         if observation is None:
             streams = self._buffer.stale_streams(tick_ns)
             names = ', '.join(self._interface.observation[index].topic for index in streams)
@@ -169,8 +187,8 @@ class EpisodeCutter:
         return observation
 
     def _refuse_value(self, what: str, name: str, tick_ns: int) -> None:
-        self._allowed.refuse('non-finite', f"{what} '{name}' is NaN or infinite first at "
-                                           f'{tick_ns / _SECOND:.3f} s')
+        self._allowed.leave_out('non-finite', f"{what} '{name}' is NaN or infinite",
+                                (tick_ns - self._start_ns) / _SECOND)
         self._why = f'{name} not finite'
 
     def _step(self, tick_ns: int, observation, ended: str = '') -> bool:
@@ -215,6 +233,12 @@ class EpisodeCutter:
         self._transitions = []
 
 
+class _UnfitError(Exception):
+    """A tick's newest message on a topic does not fit the robot; that was allowed."""
+
+
 def _vector(index: int, value) -> np.ndarray:
     """Return the vector of an observation, which may have waited for a tick to ask for it."""
+    if isinstance(value, Unfit):
+        raise _UnfitError(value.topic)
     return value if isinstance(value, np.ndarray) else value()

@@ -20,6 +20,12 @@ from pathlib import Path
 from iql_ros.files import InputError, read_yaml
 
 _SUFFIXES = ('.mcap', '.db3', '.bag', '.mcap.zstd', '.db3.zstd')
+_FOREIGN = {             # what else is given for a bag, and what to do with it
+    ('.hdf5', '.h5'): 'HDF5; a flat file is converted alone: iql-ros convert FILE.hdf5',
+    ('.npz', '.npy'): 'NumPy; write its arrays into a flat HDF5 file',
+    ('.pkl', '.pickle', '.pt', '.pth'): 'a pickle, which may run code when it is read; write its '
+                                        'arrays into a flat HDF5 file',
+    ('.parquet', '.csv', '.zarr'): 'a table; write its columns into a flat HDF5 file'}
 _LFS_POINTER = b'version https://git-lfs'
 ALLOWANCES = {
     'missing-parts': 'read what is there of a split bag',
@@ -28,6 +34,11 @@ ALLOWANCES = {
     'clocks': 'mix streams whose header clocks disagree',
     'unset-stamps': 'leave out messages whose header stamp is zero',
     'partial-joints': 'leave out joint messages that lack a joint that the YAML names',
+    'unfit-messages': 'leave out messages whose arrays, names or frame do not fit the YAML, and '
+                      'the ticks that would see them',
+    'publishers': 'take messages of several publishers on one topic, though they disagree',
+    'outliers': 'leave out ticks with a value absurdly far outside of all others',
+    'keep-outliers': 'keep such ticks',
     'non-finite': 'leave out ticks with NaN or infinity, ending the episode there',
 }
 
@@ -35,9 +46,9 @@ ALLOWANCES = {
 class Allowed:
     """What a person allowed by name (`--allow`), and notes of what came of it."""
 
-    def __init__(self, names=()):
+    def __init__(self, names=(), path=None):
         """
-        Take names of ALLOWANCES.
+        Take names of ALLOWANCES, and the bag that is spoken of where a text does not name it.
 
         Raises:
             InputError: for a name that is none.
@@ -47,7 +58,8 @@ class Allowed:
             if name not in ALLOWANCES:
                 raise InputError(f"--allow '{name}'; allowed: {', '.join(ALLOWANCES)}")
         self._names = frozenset(names)
-        self.notes = []
+        self._notes, self._left_out = [], {}
+        self._bag = f"bag '{path}': " if path else ''
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
@@ -55,9 +67,54 @@ class Allowed:
     def refuse(self, name: str, text: str) -> None:
         """Note what was allowed; refuse what was not, saying how to allow it."""
         if name not in self._names:
-            raise InputError(f'{text} (--allow {name}: {ALLOWANCES[name]})')
-        if text not in self.notes:
-            self.notes.append(text)
+            raise InputError(f'{self._named(text)} (--allow {name}: {ALLOWANCES[name]})')
+        self.note(text)
+
+    def _named(self, text: str) -> str:
+        return text if text.startswith("bag '") else f'{self._bag}{text}'
+
+    def note(self, text: str) -> None:
+        """Note what a person should know, once."""
+        if self._named(text) not in self._notes:
+            self._notes.append(self._named(text))
+
+    def leave_out(self, name: str, text: str, seconds: float) -> None:
+        """
+        Count what is left out as was allowed by name; refuse what was not.
+
+        Args:
+            name: Of ALLOWANCES.
+            text: What it is and of which topic; what has the same text is counted together.
+            seconds: When, after the bag's start [s].
+
+        Raises:
+            InputError: where it was not allowed, with the time and how to allow it.
+
+        """
+        if name not in self._names:
+            raise InputError(f'{self._named(text)}, {_at(seconds)} (--allow {name}: '
+                             f'{ALLOWANCES[name]})')
+        self.count(text, seconds)
+
+    def count(self, text: str, seconds: float) -> None:
+        """Count what happens again and again, for a note with the number and the first time."""
+        text = self._named(text)
+        count, first = self._left_out.get(text, (0, seconds))
+        self._left_out[text] = count + 1, min(first, seconds)
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what came of what was allowed, and what else a person should know."""
+        return [*self._notes, *(f'{text}: {_times(count)} {_at(first)}'
+                                for text, (count, first) in self._left_out.items())]
+
+
+def _at(seconds: float) -> str:
+    return f'{seconds:.3f} s after the start of the bag'
+
+
+def _times(count: int) -> str:
+    return 'once,' if count == 1 else f'{count:,} times, first'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,13 +149,24 @@ def find_bags(source) -> list[Path]:
     path = Path(source)
     if not path.exists():
         raise InputError(f"bag '{path}' does not exist")
-    if path.is_file() or (path / 'metadata.yaml').is_file():
+    if path.name.endswith(_SUFFIXES) or (path / 'metadata.yaml').is_file():
         return [path]
+    if path.is_file():
+        raise InputError(f"'{path}' is no bag, {_what(path)}")
     bags = [child for child in sorted(path.iterdir())
             if child.name.endswith(_SUFFIXES) or (child.is_dir() and _data_files(child))]
     if not bags:
-        raise InputError(f"'{path}' holds no bag; expected files named {', '.join(_SUFFIXES)}")
+        inside = next((child for child in sorted(path.rglob('*'))
+                       if any(child.name.endswith(suffixes) for suffixes in _FOREIGN)), path)
+        raise InputError(f"'{path}' holds no bag, {_what(inside)}")
     return [bag for child in bags for bag in (find_bags(child) if child.is_dir() else [child])]
+
+
+def _what(path: Path) -> str:
+    """Say what something is that is no bag, and what was expected."""
+    known = next((f'but {text}' for suffixes, text in _FOREIGN.items()
+                  if path.name.endswith(suffixes)), 'and nothing else that is known')
+    return f"{known}; bags are files named {', '.join(_SUFFIXES)}, or folders with them"
 
 
 def _data_files(folder: Path) -> list[Path]:

@@ -12,17 +12,30 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The message types of one bag, from its own definitions or else from the standard ones."""
+"""The message types of one bag: its own definitions, the standard ones, or those of folders."""
+
+import functools
+import os
+from pathlib import Path
 
 from iql_ros.files import InputError
 
 
 class MessageTypes:
-    """Makes the rosbags type stores of one bag's topics."""
+    """
+    Makes the rosbags type stores of one bag's topics.
 
-    def __init__(self):
-        """Start without a type."""
-        self._shared = None
+    What the bag does not define, as older db3 files do not, is a standard type of ROS 2 Jazzy, or
+    comes from a .msg file: in the folders given, or in an installed package (AMENT_PREFIX_PATH).
+    """
+
+    def __init__(self, folders=()):
+        """Take folders with pkg/msg/Name.msg somewhere in them, as a workspace's src."""
+        self._shared, self._folders = None, [Path(folder) for folder in folders]
+        for folder in self._folders:
+            if not folder.is_dir():
+                raise InputError(f'--types {folder}: no such folder; expected one with '
+                                 'pkg/msg/Name.msg in it')
 
     def store(self, name: str, definition, digest: str, ros1: bool):
         """
@@ -41,7 +54,12 @@ class MessageTypes:
         from rosbags.interfaces import MessageDefinitionFormat
         from rosbags.typesys import get_typestore, Stores
         if definition.format == MessageDefinitionFormat.NONE:
-            return get_typestore(Stores.ROS2_JAZZY)
+            standard = get_typestore(Stores.ROS2_JAZZY)
+            types = {} if name in standard.fielddefs else self._from_files(name, standard)
+            if not types:
+                return standard
+            standard.register(types)
+            return standard
         types = _parse(name, definition)
         if self._shared is None:
             self._shared = get_typestore(Stores.EMPTY)
@@ -55,6 +73,44 @@ class MessageTypes:
         if digest not in ('', '*', found):
             raise InputError('does not have the hash that the bag gives for it')
         return store
+
+    def _from_files(self, name: str, standard) -> dict:
+        """Return the definitions of a type and of what it stands on, as far as there are files."""
+        from rosbags.typesys import get_types_from_msg
+        found, wanted = {}, [name]
+        while wanted:
+            each = wanted.pop()
+            path = None if each in found or each in standard.fielddefs else self._file(each)
+            if path is None:
+                continue
+            types = get_types_from_msg(path.read_text(), each)
+            found.update(types)
+            wanted += [inner for fields in types.values() for inner in _names_in(fields)]
+        return found
+
+    def _file(self, name: str) -> Path | None:
+        package, _, short = name.split('/')
+        installed = [Path(prefix) / 'share' / package / 'msg' / f'{short}.msg'
+                     for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+                     if prefix]
+        return self._given.get((package, short)) or next(
+            (path for path in installed if path.is_file()), None)
+
+    @functools.cached_property
+    def _given(self) -> dict[tuple[str, str], Path]:
+        return {(path.parents[1].name, path.stem): path for folder in self._folders
+                for path in sorted(folder.resolve().rglob('*.msg')) if path.parent.name == 'msg'}
+
+
+def _names_in(definition) -> list[str]:
+    """Return the types of messages that a definition's fields hold."""
+    found = []
+    for _, (kind, argument) in definition[1]:
+        while kind.name in ('ARRAY', 'SEQUENCE'):
+            kind, argument = argument[0]
+        if kind.name == 'NAME':
+            found.append(argument)
+    return found
 
 
 def _parse(name: str, definition) -> dict:

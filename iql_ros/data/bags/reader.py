@@ -30,6 +30,7 @@ from iql_ros.data.bags.damage import DamageError, one_line, reason
 from iql_ros.data.bags.files import Allowed, locate
 from iql_ros.data.bags.message_types import deserialize_cdr, MessageTypes
 from iql_ros.files import InputError
+from iql_ros.robot.message_fields import NAME_LISTS
 
 _HEADER = 'std_msgs/msg/Header'
 _SECOND = 1_000_000_000  # [ns]
@@ -55,6 +56,7 @@ class BagTopic:
     definition: object       # rosbags' MessageDefinition; its data is empty where none is inside
     digest: str
     ros1: bool
+    types: list[str]         # every one under this name; more than one cannot be read
 
 
 class Bag:
@@ -64,14 +66,14 @@ class Bag:
     The data files are read by themselves: what metadata.yaml says is only compared with them.
     """
 
-    def __init__(self, path, allowed: Allowed | None = None):
-        """Take a path of find_bags; nothing is opened before `with`."""
+    def __init__(self, path, allowed: Allowed | None = None, type_folders=()):
+        """Take a path of find_bags, and folders for MessageTypes; `with` opens the bag."""
         self.path, self.allowed = Path(path), allowed or Allowed()
         self.topics: dict[str, BagTopic] = {}
         self.read = collections.Counter()    # messages of a topic, so far
         self._stack = contextlib.ExitStack()
         self._files = []                     # (rosbags reader, {connection id: topic name})
-        self._stores, self._types = {}, MessageTypes()
+        self._stores, self._types = {}, MessageTypes(type_folders)
 
     def __enter__(self):
         self._located = locate(self.path, self.allowed)
@@ -107,9 +109,9 @@ class Bag:
     def _add(self, connection, ros1: bool) -> str:
         name, type_name = _rooted(connection.topic), _full_type(connection.msgtype)
         topic = self.topics.setdefault(name, BagTopic(
-            name, type_name, 0, connection.msgdef, connection.digest, ros1))
-        if topic.type != type_name:
-            raise InputError(f"topic '{name}' is of two types: {topic.type} and {type_name}")
+            name, type_name, 0, connection.msgdef, connection.digest, ros1, [type_name]))
+        if type_name not in topic.types:
+            topic.types.append(type_name)
         topic.declared += connection.msgcount
         return name
 
@@ -172,13 +174,17 @@ class Bag:
 
         """
         entry = self.topics[topic]
+        if len(entry.types) > 1:
+            raise InputError(f"bag '{self.path}': topic '{topic}' is of {len(entry.types)} types: "
+                             f'{", ".join(entry.types)}')
         if entry.type not in self._stores:
             with one_line(self.path, f"topic '{topic}': the definition of {entry.type} "):
                 self._stores[entry.type] = self._types.store(entry.type, entry.definition,
                                                              entry.digest, entry.ros1)
         if entry.type not in self._stores[entry.type].fielddefs:
             raise InputError(f"bag '{self.path}': topic '{topic}' is of type {entry.type}, which "
-                             'is not defined in the bag and is not a standard one')
+                             'is not defined in the bag and is not a standard one (--types '
+                             'FOLDER: where its .msg file is)')
         return self._stores[entry.type]
 
     def deserializer(self, topic: str) -> typing.Callable:
@@ -194,6 +200,12 @@ class Bag:
                 raise DamageError(f"bag '{self.path}': topic '{topic}': a message cannot be "
                                   f'deserialised: {reason(error)}') from None
         return deserialize
+
+    def names_follow_header(self, topic: str) -> bool:
+        """Say whether a topic's messages begin with a header and a list of names."""
+        fields = self.store(topic).fielddefs[self.topics[topic].type][1]
+        return (len(fields) > 1 and fields[0][1][1] == _HEADER and fields[1][0] in NAME_LISTS
+                and fields[1][1][0].name == 'SEQUENCE')
 
     def header_stamp(self, topic: str) -> typing.Callable | None:
         """Return data -> header stamp [ns], read without deserialising; None without header."""

@@ -18,6 +18,7 @@ import dataclasses
 import functools
 import typing
 
+from iql_ros.data.bags.joint_lists import JointLists
 from iql_ros.data.bags.reader import Bag
 from iql_ros.files import InputError, unknown_name
 from iql_ros.robot.robot_interface import RobotInterface
@@ -41,6 +42,8 @@ class RobotStream:
     stamp_of: typing.Callable | None     # data -> header stamp [ns]
     by_header: bool                      # the header's stamp places the message in time
     max_age: float | None                # [s]
+    lists: JointLists | None = None      # which joints a message names, where that tells
+    decoded_at_once: bool = False        # whether a message is a sample is not known before
 
     def decode(self, data):
         """Return the value of a serialised message."""
@@ -57,6 +60,8 @@ class _Wanted:
     by_header: bool = True
     max_age: float | None = None
     required: bool = True
+    joints: bool = False     # the stream is about joints by name
+    sparse: bool = False     # a message may be no sample
     executed: str = ''       # topic of what was executed, where it was recorded
 
 
@@ -66,7 +71,8 @@ def _wanted(interface: RobotInterface, task: Task) -> list[_Wanted]:
         found += [_Wanted(kind, index, stream.topic, stream.type,
                           functools.partial(stream.decode, recorded=True),
                           stream.stamp == 'header', stream.max_age,
-                          executed=getattr(stream, 'executed', ''))
+                          executed=getattr(stream, 'executed', ''),
+                          joints=bool(stream.joints), sparse=bool(stream.beams))
                   for index, stream in enumerate(streams)]
     for kind, source in ((REWARD, task.reward_source), (TERMINATED, task.terminated_source)):
         if source is not None:
@@ -99,10 +105,13 @@ def find_streams(bag: Bag, interface: RobotInterface, task: Task,
         if bag.topics[topic].type != want.type:
             raise InputError(f"bag '{bag.path}': topic '{topic}' is of type "
                              f'{bag.topics[topic].type}; the robot interface says {want.type}')
-        stamp_of = bag.header_stamp(topic)
+        stamp_of, lists = bag.header_stamp(topic), None
+        if want.joints and bag.names_follow_header(topic):
+            lists = JointLists(bag.topics[topic].ros1)
         found.append(RobotStream(
             want.kind, want.index, topic, want.type, want.read, bag.deserializer(topic), stamp_of,
-            want.by_header and stamp_of is not None, want.max_age))
+            want.by_header and stamp_of is not None, want.max_age, lists,
+            want.sparse or (want.joints and lists is None)))
     return found
 
 

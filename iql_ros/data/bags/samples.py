@@ -15,24 +15,20 @@
 """Messages of one bag -> samples of a robot's streams, in order of their stamps."""
 
 import collections
-import functools
 import itertools
 import typing
 
 from iql_ros.data.bags.action_delay import DelayTrace
 from iql_ros.data.bags.clocks import check_clocks, jumped_back, ticks_offset_ns
-from iql_ros.data.bags.damage import about, DamageError
 from iql_ros.data.bags.labels import Label, label_events
 from iql_ros.data.bags.order import in_order, Sample
 from iql_ros.data.bags.reader import Bag
 from iql_ros.data.bags.robot_streams import ACTION, EVENT, OBSERVATION, RobotStream
-from iql_ros.data.bags.statistics import StreamStatistics
+from iql_ros.data.bags.stream_reading import StreamReading
 from iql_ros.files import InputError
-from iql_ros.robot.message_fields import MissingJointError
 from iql_ros.robot.robot_interface import RobotInterface
 
 _LOOK_EVERY = 16_384         # messages between two looks at the clocks
-_SECOND = 1_000_000_000      # [ns]
 
 
 class BagSamples:
@@ -59,7 +55,7 @@ class BagSamples:
 
         """
         self._bag, self._on_progress = bag, on_progress or (lambda *progress: None)
-        self._numbers = itertools.count()
+        self._numbers, self._interface = itertools.count(), interface
         self.trace = DelayTrace(interface)
         self.readings = [StreamReading(stream, bag, self.trace, self._numbers)
                          for stream in streams if not (labels and stream.kind == EVENT)]
@@ -72,7 +68,7 @@ class BagSamples:
 
         Raises:
             InputError: as Bag.messages; for a message that does not fit the robot; for streams
-                without messages and clocks that disagree, at the latest at the end.
+                without messages, publishers and clocks that disagree, at the latest at the end.
 
         """
         yield from in_order(self._as_received())
@@ -80,6 +76,7 @@ class BagSamples:
             if not reading.statistics.messages and reading.stream.kind in (OBSERVATION, ACTION):
                 raise InputError(f"bag '{self._bag.path}': no message on topic "
                                  f"'{reading.stream.topic}'")
+            reading.check(self._interface)
         check_clocks(self._bag, self.readings, whole=True)
 
     def _as_received(self):
@@ -110,65 +107,3 @@ class BagSamples:
         time_ns, event = self._labels.popleft()
         return Sample(time_ns - ticks_offset_ns(self.readings), next(self._numbers), received_ns,
                       EVENT, 0, event)
-
-
-class StreamReading:
-    """One stream of a robot while its bag is read: its samples, its clock and its statistics."""
-
-    def __init__(self, stream: RobotStream, bag: Bag, trace: DelayTrace, numbers):
-        """Start before the first message; `numbers` counts the samples of all streams."""
-        self.stream, self.statistics = stream, StreamStatistics(stream.by_header)
-        self.last_ns = 0               # stamp of the sample before
-        self._bag, self._trace, self._numbers = bag, trace, numbers
-        self._traced = stream.kind in (OBSERVATION, ACTION)  # for what an action brings about
-        # a message that may be left out must be looked at before it is counted as a sample
-        self._may_wait = stream.kind == OBSERVATION and not (
-            'damaged' in bag.allowed or 'partial-joints' in bag.allowed)
-        self._waits = False            # deserialised only when a tick asks; not the first one
-        self._decoded = None, None     # the data of the last one that waited, and its vector
-
-    def take(self, received_ns: int, data) -> Sample | None:
-        """Return the sample of the stream's next message, None where it is left out."""
-        stream = self.stream
-        try:
-            header_ns = stream.stamp_of(data) if stream.stamp_of else None
-            self.statistics.add(received_ns, header_ns)
-            stamp_ns = header_ns if stream.by_header else received_ns
-            if stamp_ns == 0 and received_ns > _SECOND:  # else simulated time begins
-                self._refuse_unset()
-                return None
-            return Sample(stamp_ns, next(self._numbers), received_ns, stream.kind, stream.index,
-                          self._value(stamp_ns, data))
-        except MissingJointError as error:
-            self._bag.allowed.refuse('partial-joints', about(self._bag.path, error))
-        except DamageError as error:
-            self._bag.allowed.refuse('damaged', about(self._bag.path, error))
-        except InputError as error:
-            raise InputError(about(self._bag.path, error)) from None
-        return None
-
-    def _refuse_unset(self) -> None:
-        self._bag.allowed.refuse(
-            'unset-stamps', f"bag '{self._bag.path}': topic '{self.stream.topic}' has header "
-                            'stamps of zero; say stamp: receive')
-
-    def _value(self, stamp_ns: int, data):
-        """Return what a message says, or the function that a tick calls for it."""
-        stream = self.stream
-        traced = self._traced and self._trace.due(stream.kind, stream.index, stamp_ns)
-        if self._waits and not traced:
-            return functools.partial(self._decode_late, data)
-        value = stream.decode(data)
-        self._waits = self._may_wait
-        if traced:
-            self._trace.add(stream.kind, stream.index, stamp_ns, value)
-        return value
-
-    def _decode_late(self, data):
-        """Return the vector of an observation; that of a slow stream is asked for again."""
-        if self._decoded[0] is not data:
-            try:
-                self._decoded = data, self.stream.decode(data)
-            except InputError as error:
-                raise InputError(about(self._bag.path, error)) from None
-        return self._decoded[1]

@@ -20,6 +20,7 @@ _SAMPLES = 8192      # kept of a quantity whose percentiles are asked for
 _BINS = 400          # of a stream's activity over time
 GAPS_KEPT = 8        # the longest
 _TOGETHER = 4096     # messages that are looked at together
+_BUNCHED = 0.5       # of the mean interval: messages that follow each other closer come together
 _GAP = 5.0           # [intervals] and
 _GAP_SECONDS = 0.5   # [s] from which a pause is called a gap
 _SECOND = 1_000_000_000
@@ -148,15 +149,20 @@ class StreamStatistics:
         Return the figures, ready for JSON: times in seconds, rates in hertz.
 
         Keys: messages, first, last (on the clock that places the messages), rate (from the
-        median interval), period, jitter (standard deviation of the interval without its
-        longest percent), gaps [[start, length]], constant (every stamp is the same), unset,
-        backwards, offset {median, p01, p99} of receive minus header or None, activity
-        {width, bins}.
+        median interval, from the mean of messages that come in bunches), period, jitter
+        (standard deviation of the interval without its longest percent), bunched (share of the
+        messages that come right after another, where most do, else 0), gaps [[start,
+        length]], constant (every stamp is the same), unset, backwards, offset {median, p01, p99}
+        of receive minus header or None, activity {width, bins}.
         """
         self._look()
         intervals = self._intervals.values() / _SECOND if self.messages > 1 else np.empty(0)
         period = float(np.median(intervals)) if len(intervals) else 0.0
         usual = intervals[intervals <= np.percentile(intervals, 99)] if len(intervals) else [0.0]
+        mean = float(np.mean(usual))
+        bunched = 0.0
+        if 0 < period < _BUNCHED * mean:  # most: the median says nothing of the rate
+            bunched, period = float(np.mean(np.asarray(usual) < _BUNCHED * mean)), mean
         limit = max(_GAP * period, _GAP_SECONDS)
         gaps = sorted([start / _SECOND, length / _SECOND] for length, start in self._longest
                       if length / _SECOND > limit)
@@ -166,7 +172,7 @@ class StreamStatistics:
                    for time in (self._first_ns, self._last_ns)]
         return {'messages': self.messages, 'first': seconds[0], 'last': seconds[1],
                 'rate': 1 / period if period > 0 else 0.0, 'period': period,
-                'jitter': float(np.std(usual)), 'gaps': gaps,
+                'jitter': float(np.std(usual)), 'bunched': bunched, 'gaps': gaps,
                 'constant': self.messages > 2 and self._changes == 0,
                 'unset': self._unset, 'backwards': self._backwards,
                 'offset': _spread(offsets) if len(offsets) else None,

@@ -22,6 +22,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from iql_ros.files import InputError
 from iql_ros.nodes.hosting.message_classes import message_class
+from iql_ros.robot.message_fields import EmptyTrajectoryError
 from iql_ros.robot.robot_interface import RobotInterface
 
 # Matches every publisher; of a stick that moves, only where it is now counts.
@@ -34,9 +35,10 @@ class Interventions:
 
     A command counts for `timeout` after it came, on a clock of its own: the stamps of a
     joystick's driver are another machine's, and a node's time may stand still or go back.
+    A trajectory without points commands the gate's stop.
     """
 
-    def __init__(self, node, interface: RobotInterface, timeout: float, now_ns):
+    def __init__(self, node, interface: RobotInterface, timeout: float, now_ns, stop):
         """
         Take what an operator may command; `subscribe` listens.
 
@@ -45,9 +47,11 @@ class Interventions:
             interface: Of the robot.
             timeout: For how long a command counts [s].
             now_ns: () -> time [ns]: time.monotonic_ns, in lockstep the step's stamp.
+            stop: () -> where a stop that begins now leads to (action_dim,).
 
         """
         self._node, self._streams, self._now_ns = node, interface.action, now_ns
+        self._interface, self._stop = interface, stop
         self.set_timeout(timeout)
         self._lock = threading.Lock()
         self._newest = [None] * len(self._streams)      # (received [ns], vector)
@@ -78,6 +82,10 @@ class Interventions:
         name = f"intervention on '{self._streams[index].topic}'"
         try:
             vector = self._streams[index].decode(message)
+        except EmptyTrajectoryError:
+            vector = self._interface.split_action(self._stop())[index]
+            if np.isnan(vector).any():  # nobody knows where the robot is: nothing moves it
+                return
         except InputError as error:
             self._on_fault(f'{name}: {error}')
             return

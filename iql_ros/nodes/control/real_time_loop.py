@@ -119,7 +119,7 @@ class RealTimeLoop(ControlLoop):
     def _missing(self, tick_ns: int) -> list[str]:
         """Return what an episode that begins at a tick would lack."""
         with self._bridge.lock:
-            stale = self._bridge.buffer.stale(tick_ns)
+            stale = self._bridge.stale(tick_ns)
         gate = self._runner.gate
         return [*self._not_ready(), *stale, *self._bridge.unfit(),
                 *gate.outside(self._newest(tick_ns)), *(['the stop'] if gate.stopping else [])]
@@ -141,7 +141,7 @@ class RealTimeLoop(ControlLoop):
     def _tick(self, tick_ns: int, sampled_ns: int) -> None:
         with self._bridge.lock:
             observation, self._sampled_ns = self._bridge.buffer.sample(tick_ns), tick_ns
-            stale = self._bridge.buffer.stale(tick_ns)
+            stale = self._bridge.stale(tick_ns)
             samples = self._bridge.take_task_samples()
         self.waiting_for = stale
         if self._tripped():
@@ -294,14 +294,14 @@ class RealTimeLoop(ControlLoop):
         if clock_fault or late > min(self._interface.period_ns * 1e-9, _LATE):
             return clock_fault or f'a tick is {late:.3f} s late'
         with self._bridge.lock:
-            stale = self._bridge.buffer.stale(max(settled_ns, self._sampled_ns))
+            stale = self._bridge.stale(max(settled_ns, self._sampled_ns))
         return self._too_old(stale) if stale else (
             self._commands.fault() or self._host.lasting_cause())
 
     def _lasting_cause(self) -> str:
         now_ns = self._host.now_ns()
         with self._bridge.lock:
-            stale = self._bridge.buffer.stale(now_ns - self._interface.settle_ns)
+            stale = self._bridge.stale(now_ns - self._interface.settle_ns)
         causes = [super()._lasting_cause(), self._clock.standing(time.monotonic_ns()),
                   self._too_old(stale) if stale else '; '.join(self._bridge.unfit())]
         if not self._left:

@@ -28,7 +28,7 @@ from iql_ros.nodes.control.lockstep import StepAssembler
 from iql_ros.nodes.hosting.message_classes import message_class
 from iql_ros.nodes.hosting.message_waiter import MessageWaiter
 from iql_ros.robot import message_fields
-from iql_ros.robot.message_fields import OtherJointsError
+from iql_ros.robot.message_fields import OtherJointsError, UnseenError
 from iql_ros.robot.robot_interface import ObservationBuffer, RobotInterface
 from iql_ros.robot.task import Task
 
@@ -80,6 +80,7 @@ class RobotBridge:
         self._ahead_ns = max(round(_AHEAD * 1e9), interface.period_ns)
         self._unfit: dict[int, str] = {}     # what is wrong with a stream's newest message
         self._misfits: dict[int, str] = {}   # of these, what cannot pass by itself
+        self._unseen: dict[int, str] = {}    # why a stream's newest message is no sample
         self.refused = 0                     # samples from the future
         self.received = [0] * len(interface.observation)   # messages of every stream, ever
         self.sampled = False                 # somebody asks for samples, tick by tick
@@ -132,11 +133,15 @@ class RobotBridge:
             stamp = self._stamp(message, stream)
         except OtherJointsError:  # of another part of the robot, under the same topic
             return
+        except UnseenError as error:
+            self._take_unseen(index, message, str(error))
+            return
         except InputError as error:
             self._misfits[index] = str(error)
             self._refuse(index, str(error), self._on_unfit)
             return
         self._misfits.pop(index, None)
+        self._unseen.pop(index, None)
         ahead = self._is_ahead(index, stamp)
         with self.lock:
             if stamp is None:
@@ -149,6 +154,16 @@ class RobotBridge:
                 self._keep(index, stamp, value)
         if stream is not None and not self._lockstep and not ahead:
             self._check_finite(index, stream, value)
+
+    def _take_unseen(self, index: int, message, text: str) -> None:
+        """Record a message that is no sample, and why it is none."""
+        self._unseen[index] = text
+        if self._lockstep:
+            self._on_fault(text)
+            return
+        with self.lock:
+            self._tap(self._full_names[index], message,
+                      self._stamp(message, self._sources[index][3]))
 
     def _keep(self, index: int, stamp_ns: int, value) -> None:
         if self._sources[index][3] is None:
@@ -185,6 +200,12 @@ class RobotBridge:
         position = int(np.flatnonzero(~finite)[0])
         self._refuse(index, f'{stream.value_names[position]} is {value[position]}',
                      self._on_unfit)
+
+    def stale(self, tick_ns: int) -> list[str]:
+        """Return whom a tick [ns] lacks: streams without a young sample, and why; hold `lock`."""
+        if not self.buffer.stale_streams(tick_ns):
+            return []
+        return [*self.buffer.stale(tick_ns), *self._unseen.values()]
 
     def unfit(self) -> list[str]:
         """Return what is wrong with the newest message of every stream where something is."""

@@ -53,5 +53,5 @@ class Workplace:
 
 def same(dataset, episode):
     """Say whether a dataset holds an episode and nothing else."""
-    return (np.array_equal(dataset.observations, episode.observations[:-1].astype(np.float32))
+    return (np.array_equal(dataset.observations, episode.observations[:-1])
             and np.allclose(dataset.actions, episode.actions, atol=1e-6))

@@ -56,7 +56,7 @@ def mark(tick, kind):
 
 
 def cut(rows, allow=()):
-    cutter = EpisodeCutter(TOY, Task(TOY), Allowed(allow))
+    cutter = EpisodeCutter(TOY, Task(TOY), Allowed(allow), 0)
     cutter.cut(samples(*sorted(rows, key=lambda row: row[0])) if None not in rows
                else samples(*rows))
     return cutter
@@ -84,7 +84,7 @@ def test_an_observation_that_waits_is_decoded_by_the_tick_that_takes_it_alone():
     rows = [Sample(round(tick * PERIOD), number, 0, OBSERVATION, 0, waiting(tick))
             for number, tick in enumerate((0.5, 0.75, 1.75))]
     rows.append(Sample(PERIOD * 9 // 10, 3, 0, ACTION, 0, np.array([0.1, 0.0])))
-    cutter = EpisodeCutter(TOY, Task(TOY), Allowed())
+    cutter = EpisodeCutter(TOY, Task(TOY), Allowed(), 0)
     cutter.cut([*sorted(rows), Sample(2 * PERIOD, 4, 0, EVENT, 0, 'end')])
     assert asked == [0.75, 1.75]
     assert cutter.episodes[0].observations[:, 0].tolist() == [0.75, 1.75]
@@ -151,7 +151,7 @@ def test_the_time_limit_truncates_and_its_last_observation_begins_the_next_episo
 def test_a_value_that_is_not_finite_is_refused_by_name_or_ends_the_episode(kind, name):
     rows = [(tick, what, np.nan if (tick, what) == (3, kind) else value)
             for tick, what, value in drive(0, 7)]
-    with pytest.raises(InputError, match=f'{name} is NaN or infinite first at 0.*--allow non'):
+    with pytest.raises(InputError, match=f'{name} is NaN or infinite, 0.*--allow non'):
         cut(rows)
     cutter = cut(rows, ['non-finite'])
     assert len(cutter.episodes) == 2 and all(

@@ -84,7 +84,7 @@ def test_a_folder_called_like_a_bag_file_is_a_bag(tmp_path):
 
 
 def test_no_bag_and_no_path_are_refused(tmp_path):
-    with pytest.raises(InputError, match="'.*' holds no bag; expected files named .mcap"):
+    with pytest.raises(InputError, match="'.*' holds no bag, and .*bags are files named .mcap"):
         find_bags(tmp_path)
     with pytest.raises(InputError, match="bag '.*absent' does not exist"):
         find_bags(tmp_path / 'absent')
@@ -130,3 +130,28 @@ def test_a_git_lfs_pointer_says_what_it_is(tmp_path):
     (tmp_path / 'x.mcap').write_text(POINTER)
     with pytest.raises(InputError, match='is a Git LFS pointer, .* git lfs pull'):
         locate(tmp_path / 'x.mcap', Allowed())
+
+
+@pytest.mark.parametrize('name, said', [
+    ('run.npz', 'NumPy'), ('run.pkl', 'a pickle, which may run code'), ('run.csv', 'a table'),
+    ('run.txt', 'nothing else that is known'), ('run.h5', 'converted alone')])
+def test_what_is_no_bag_is_called_by_its_name(tmp_path, name, said):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    (folder / name).write_bytes(b'something')
+    with pytest.raises(InputError, match=f"folder' holds no bag, .*{said}.*files named .mcap"):
+        find_bags(folder)
+    with pytest.raises(InputError, match=f"{name}' is no bag, .*{said}"):
+        find_bags(folder / name)
+
+
+def test_what_is_left_out_is_counted_with_its_first_time():
+    allowed = Allowed(['damaged'], 'drive')
+    for seconds in (3.0, 1.5, 2.0):
+        allowed.leave_out('damaged', 'a message is cut', seconds)
+    allowed.count("bag 'drive': an end", 0.25)
+    assert allowed.notes == [
+        "bag 'drive': a message is cut: 3 times, first 1.500 s after the start of the bag",
+        "bag 'drive': an end: once, 0.250 s after the start of the bag"]
+    with pytest.raises(InputError, match="^bag 'drive': x, 4.000 s after .*--allow counts: read"):
+        allowed.leave_out('counts', 'x', 4.0)

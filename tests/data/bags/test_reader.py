@@ -14,6 +14,7 @@
 
 """Tests for bags/reader.py."""
 
+import contextlib
 import sqlite3
 
 import numpy as np
@@ -196,3 +197,59 @@ def test_a_cut_bag_of_any_kind_is_refused_on_one_line(tmp_path, cut):
         with pytest.raises(InputError, match='bag ') as error:
             speeds(file)
         assert '\n' not in str(error.value), file
+
+
+def custom(stamp_ns, force):
+    message = make(CUSTOM, 'left', force, np.zeros(0, np.float32))
+    return '/grip', stamp_ns, message
+
+
+def without_definitions(path, messages):
+    """Write a db3 as older recorders did, which hold no definitions of types."""
+    bag = write_rosbag2(path, messages, 'SQLITE3', version=8)
+    with contextlib.closing(sqlite3.connect(next(bag.glob('*.db3')))) as database, database:
+        database.execute('DROP TABLE IF EXISTS message_definitions')
+        database.execute('UPDATE schema SET schema_version = 3')
+    return bag
+
+
+def forces(bag, *folders):
+    with Bag(bag, None, folders) as opened:
+        read = opened.deserializer('/grip')
+        return [read(message.data).force for message in opened.messages(['/grip'])]
+
+
+@pytest.mark.parametrize('place', ['src/hand/robot_msgs/msg', 'robot_msgs/msg'])
+def test_a_type_that_a_bag_does_not_define_is_taken_from_a_folder(tmp_path, place):
+    bag = without_definitions(tmp_path / 'bag', [custom(0, 1.0), custom(5, 2.0)])
+    with pytest.raises(InputError, match='robot_msgs/msg/Grip, which is not defined.*--types'):
+        forces(bag)
+    folder = tmp_path / 'ws' / place
+    folder.mkdir(parents=True)
+    (folder / 'Grip.msg').write_text('string finger\nfloat64 force\nfloat32[] touch\n')
+    assert forces(bag, tmp_path / 'ws') == [1.0, 2.0]
+    with pytest.raises(InputError, match='--types .*nowhere: no such folder'):
+        forces(bag, tmp_path / 'nowhere')
+
+
+def test_a_type_that_a_bag_does_not_define_is_taken_from_an_installed_package(tmp_path,
+                                                                              monkeypatch):
+    bag = without_definitions(tmp_path / 'bag', [custom(0, 1.0)])
+    folder = tmp_path / 'install' / 'share' / 'robot_msgs' / 'msg'
+    folder.mkdir(parents=True)
+    (folder / 'Grip.msg').write_text('string finger\nfloat64 force\nfloat32[] touch\n')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path / "install"}')
+    assert forces(bag) == [1.0]
+
+
+def test_a_topic_of_two_types_matters_only_to_who_asks_for_it(tmp_path):
+    bag = write_rosbag2(tmp_path / 'bag', DRIVE)
+    other = write_rosbag2(tmp_path / 'other', [('/odd', 500, twist(0.1))])
+    third = write_rosbag2(tmp_path / 'third', [('/odd', 600, point(600, 1.0))])
+    for number, folder in enumerate((other, third)):
+        next(folder.glob('*.mcap')).rename(bag / f'part_{number}.mcap')
+    (bag / 'metadata.yaml').unlink()
+    assert speeds(bag) == EXPECTED
+    with Bag(bag) as opened, pytest.raises(InputError, match="'/odd' is of 2 types: "
+                                           'geometry_msgs/msg/Twist, geometry_msgs/msg/Point'):
+        opened.deserializer('/odd')

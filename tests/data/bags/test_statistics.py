@@ -127,3 +127,20 @@ def test_stamps_that_are_zero_equal_or_going_back_are_counted():
 def test_too_few_messages_for_a_rate_have_none(times):
     result = summary(times)
     assert result['rate'] == 0 and result['messages'] == len(times) and result['gaps'] == []
+
+
+@pytest.mark.parametrize('apart', [0.0005, 0.002])
+def test_messages_that_come_in_pairs_have_the_rate_of_all(apart):
+    times = np.sort(np.r_[np.arange(0, 20, 0.02), np.arange(0, 20, 0.02) + apart])
+    found = summary(times)                          # one short interval more than long ones
+    assert found['rate'] == pytest.approx(100, rel=0.02)
+    assert found['bunched'] == pytest.approx(0.5, abs=0.01) and found['gaps'] == []
+    for part in (times[1:], times[1:-1]):           # whichever interval is the median
+        assert 50 < summary(part)['rate'] < 102
+
+
+def test_even_and_jittery_streams_are_not_bunched():
+    rng = np.random.default_rng(0)
+    for times in (np.arange(500) / 50, np.arange(500) / 50 + rng.uniform(0, 0.015, 500)):
+        found = summary(times)
+        assert found['bunched'] == 0.0 and found['rate'] == pytest.approx(50, rel=0.05)

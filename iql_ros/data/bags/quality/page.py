@@ -19,6 +19,7 @@ from iql_ros.data.bags.quality import figures
 from iql_ros.data.bags.quality.tables import (
     ACTION_HEADER, action_rows, bag_line, by_topic, counted, delay_lines, seconds, STREAM_HEADER,
     stream_rows)
+from iql_ros.data.oddities import range_text
 from iql_ros.files import write_atomic
 
 _BAGS = 6            # that have a timeline each
@@ -164,7 +165,7 @@ def _delays(bags: list[dict]) -> list[str]:
 
 
 def _ranges(values: list[dict]) -> list[str]:
-    rows = [(value['name'], f"{value['minimum']:.4g}", f"{value['maximum']:.4g}",
+    rows = [(value['name'], *range_text(value['minimum'], value['maximum']),
              'never changes' if value['constant'] else '') for value in values[:_VALUES]]
     return [html.table_html(rows, _FIELD_HEADER), *_more(len(values) - _VALUES)]
 
@@ -219,11 +220,17 @@ def _fields(topics: list[dict]) -> list[str]:
 def _extremes(field: dict) -> tuple[str, str]:
     if field['minimum'] is None:
         return '', ''
-    return f"{field['minimum']:.4g}", f"{field['maximum']:.4g}"
+    return range_text(field['minimum'], field['maximum'])
 
 
 def _field_note(field: dict) -> str:
     if field['minimum'] is None:
         return 'never a finite number'
     notes = ['never changes'] if field['constant'] else []
-    return '; '.join([*notes, *([f"{field['nan']:.1%} not finite"] if field['nan'] else [])])
+    if field['nan']:
+        notes.append(f"{field['nan']:.1%} not finite")
+    odd = field.get('odd', {})
+    if odd.get('outside'):
+        notes.append(f"{odd['outside']:,} far outside of "
+                     + ' to '.join(range_text(odd['low'], odd['high'])))
+    return '; '.join(notes)

@@ -20,6 +20,8 @@ from iql_ros.data.bags.statistics import GAPS_KEPT
 SLOW = 0.9           # of the control rate; above, it is the same rate with some jitter
 _PERIODS = 1.5       # that max_age must allow, or one message that is late ends an episode,
 _ROUNDING = 0.99     # but for a period that is not quite what it was meant to be
+_LATCHED = 10.0      # periods in max_age, at under a fifth of the control rate: said when it
+_SELDOM = 0.2        # changes, and in force until then
 _MISSING = 1.0       # [s] and
 _MISSING_SHARE = 0.02  # of the bag that a stream may start late or stop early
 _EARLY = 0.01        # [s] before its stamp that a message is received: no rounding, other clocks
@@ -85,6 +87,8 @@ def _covers(role, pairs, report) -> str:
     for bag, stream in pairs:
         margin = max(_MISSING, _MISSING_SHARE * (bag['end'] - bag['start']))
         late, early = stream['first'] - bag['start'], bag['end'] - stream['last']
+        if early <= stream['max_age']:
+            early = 0.0  # its last message counts on
         if late > margin or early > margin:
             cut.append((late + early, late, early, bag['file']))
     if not cut:
@@ -94,14 +98,18 @@ def _covers(role, pairs, report) -> str:
              f'ends {seconds(early)} before' if early > _MISSING else '']
     worst = f" (most in '{file}')" if len(cut) > 1 else ''
     return (f"{' and '.join(filter(None, parts))} the other streams"
-            f'{where((each[3] for each in cut), report["bags"])}{worst}: nothing of that time can '
-            'be used.')
+            f'{where((each[3] for each in cut), report["bags"])}{worst}: nothing of that time'
+            + (f", beyond its max_age ({seconds(pairs[0][1]['max_age'])})," if early else '')
+            + ' can be used.')
 
 
 def _slow(role, pairs, report) -> str:
+    if role not in ('observation', 'action'):
+        return ''
     slow = [(stream['rate'], bag['file']) for bag, stream in pairs
-            if stream['rate'] and stream['rate'] < SLOW * report['control_rate']]
-    if not slow or role not in ('observation', 'action'):
+            if stream['rate'] and stream['rate'] < SLOW * report['control_rate']
+            and not latched(stream, report['control_rate'])]
+    if not slow:
         return ''
     rate = min(slow)[0]
     ticks = report['control_rate'] / rate
@@ -110,6 +118,12 @@ def _slow(role, pairs, report) -> str:
     return (f'comes at {rate:.3g} Hz, slower than the control rate of '
             f"{report['control_rate']:g} Hz{where((each[1] for each in slow), report['bags'])}: "
             f'{what}. A control_rate of {rate:.3g} or less would do.')
+
+
+def latched(stream: dict, control_rate: float) -> bool:
+    """Say whether a stream is sent when it changes, and may be as old as it likes."""
+    return (stream['max_age'] >= _LATCHED * stream['period']
+            and 0 < stream['rate'] < _SELDOM * control_rate)
 
 
 def _max_age(role, pairs, report) -> str:

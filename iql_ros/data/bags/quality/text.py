@@ -16,18 +16,18 @@
 
 import textwrap
 
-import numpy as np
-
-from iql_ros.data.bags.quality.stream_remarks import SLOW, stream_remarks
+from iql_ros.data.bags.quality.stream_remarks import SLOW, stream_remarks, where
 from iql_ros.data.bags.quality.tables import (
     ACTION_HEADER, action_rows, bag_line, counted, delay_lines, followed, merged_delays, seconds,
     STREAM_HEADER, stream_rows)
+from iql_ros.data.oddities import flips_in_words, in_words, KINDS, Oddity
 
 _UNUSED = 0.1            # of the ticks; bags mostly begin and end with some that are not used
 _FEW = 1000              # transitions; tasks that were learned offline took some thousands
 _SHORT = 10              # steps: in less, most of an episode's value is guessed from its end
 _SHORT_SHARE = 0.25      # of the episodes that are that short
 _SATURATED = 0.2         # of the actions: the driver wanted more than low/high can say
+_SWITCH = 0.999          # of the actions: it is on or off, as it should be
 _BEYOND = 1.01           # of the range, from which an action was out of it and not rounded
 _NARROW = 0.1            # of the range: the policy may then do what was never tried
 _REPEATED = 0.6          # of the ticks: held for some 2.5 ticks, a lower rate loses little
@@ -35,6 +35,7 @@ _DELAY_PERIODS = 2.0     # between an action and its effect; beyond, others are 
 _TICK_CHANGE = 0.05      # of what an observation varies; at 0.01 to 0.02 a docking robot's
 #                          advantages drowned in noise, at 0.05 it was learned
 _ENOUGH_SECONDS = 20.0   # of driving, in which an effect should be seen
+_SEEN = 0.5              # correlation of an action with what follows within a tick: seen to act
 _RATES = (0.1, 0.2, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 _NAMED = 5               # values in one remark, before "and n more"
 _DETAILED = 3            # bags that have a table of streams each
@@ -49,7 +50,7 @@ def remarks(report: dict) -> list[str]:
     The report is that of quality_report.py, in which its own remarks are missing still.
     """
     return [*_use(report), *_episodes(report), *_effects(report), *stream_remarks(report),
-            *_actions(report), *_observations(report)]
+            *_actions(report), *_observations(report), *_oddities(report)]
 
 
 def _use(report: dict):
@@ -78,18 +79,19 @@ def _episodes(report: dict):
                f"often they end by '{ended[0][0]}' ({ended[0][1]:,}).")
     terminated = any(episode['ended'] in ('terminated', 'success', 'failure')
                      for episode in episodes)
-    pays = np.array([episode['return'] / episode['steps'] for episode in episodes])
-    if episodes and not terminated and np.ptp(pays) <= 1e-9 * np.abs(pays).max():
-        yield (f'Every episode pays {pays[0]:.4g} a step and none is terminated by its task or a '
-               'person: no action is better than another, and nothing can be learned.')
+    pays = report['rewards']
+    if episodes and not terminated and pays['minimum'] == pays['maximum']:
+        yield (f"Every episode pays {pays['minimum']:.4g} a step and none is terminated by its "
+               'task or a person: no action is better than another, and nothing can be learned.')
 
 
 def _effects(report: dict):
     bags, rate = report['bags'], report['control_rate']
     moving = [action['name'] for action in report['actions']
               if action['minimum'] < action['maximum']]
+    at_once = {name for name in moving if report['tick_correlations'][name] >= _SEEN}
     pairs = merged_delays(bags)
-    if not pairs:
+    if not pairs and not at_once:
         if moving and sum(bag['used'] for bag in bags) / rate >= _ENOUGH_SECONDS:
             yield ('No action is seen to move any observation: too little driving, clocks that '
                    'differ, commands that were not executed, or observations that do not show '
@@ -98,9 +100,11 @@ def _effects(report: dict):
     strongest = {}
     for pair in pairs:
         strongest.setdefault(pair['action'], pair)
-    unseen = [name for name in moving if name not in strongest]
+    unseen = [name for name in moving if name not in strongest and name not in at_once]
     if unseen:
         yield f'No effect on any observation is seen of {_named(unseen)}.'
+    if not pairs:
+        return
     late = sorted((pair for pair in strongest.values()
                    if pair['delay'] * rate > _DELAY_PERIODS), key=lambda pair: -pair['delay'])
     if late:
@@ -137,7 +141,7 @@ def _actions(report: dict):
         if max(abs(action[key] - middle) for key in ('minimum', 'maximum')) > _BEYOND * half:
             yield (f'{name} goes beyond low and high ({low:g} to {high:g}; seen {seen}): what is '
                    'beyond is clipped. Widen them.')
-        elif action['saturated'] > _SATURATED:
+        elif _SATURATED < action['saturated'] < _SWITCH:
             yield (f'{name} lies at low or high ({low:g} or {high:g}) at '
                    f"{action['saturated']:.0%} of the ticks. Check that these are what the robot "
                    'can do: a policy cannot ask for more.')
@@ -159,6 +163,30 @@ def _observations(report: dict):
     if constant:
         yield (f"{_named(constant)}: never change{'s' if len(constant) == 1 else ''}, so they say "
                'nothing. Leave them out, or record where they do change.')
+
+
+def _oddities(report: dict):
+    """Say what is odd about values, each in the words of the bag where there is most of it."""
+    bags, found, flipped = report['bags'], {}, {}
+    for bag in bags:
+        for odd in bag['odd']:
+            for key in KINDS:
+                if odd[key]:
+                    found.setdefault((odd['name'], key), []).append((bag['file'], odd))
+        for name, count in bag['flips'].items():
+            flipped.setdefault(name, []).append((bag['file'], count))
+    for (name, key), pairs in found.items():
+        _, odd = max(pairs, key=lambda pair: pair[1][key])
+        others = dict.fromkeys(set(KINDS) - {key}, 0)
+        text, = in_words(name, Oddity(**{**_without_name(odd), **others}), 'ticks')
+        yield f'{text}{where((file for file, _ in pairs), bags)}.'
+    for name, pairs in flipped.items():
+        text = flips_in_words(name, sum(count for _, count in pairs))
+        yield f'{text}{where((file for file, _ in pairs), bags)}.'
+
+
+def _without_name(odd: dict) -> dict:
+    return {key: value for key, value in odd.items() if key != 'name'}
 
 
 def _named(names) -> str:

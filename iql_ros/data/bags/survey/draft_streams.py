@@ -18,10 +18,11 @@ import dataclasses
 import math
 import re
 
-from iql_ros.data.bags.survey.remarks import still_joints
+from iql_ros.data.bags.survey.field_ranges import usual_range
+from iql_ros.data.bags.survey.remarks import hardly_moving, still_joints
 
 _FEW = 10            # messages; of fewer nothing can be said
-_TINY = 1e-5         # relative or absolute; what changes by less is constant
+_ROUNDING = 1e-15, 1e-9   # relative and absolute: what changes by less is a constant, computed
 _TURNS = 4 * math.pi  # [rad] of a joint's range, from which it is no arm's
 _PLANAR = 0.1        # |x| and |y| of a quaternion, up to which yaw says all of an orientation
 _UNIT = 0.01         # by which the norm of a rotation may be off
@@ -124,6 +125,9 @@ def _take_joints(draft: StreamDraft, fields: dict) -> None:
     if not kept:
         return
     draft.joints = kept
+    hardly = [joint for joint in hardly_moving(draft.topic) if joint in kept]
+    if hardly:
+        draft.warnings.append(f'hardly moved; leave out what is noise: {", ".join(hardly)}')
     for path in paths:
         entries = [fields.get(f'{path}[{joint}]') for joint in kept]
         if any(entry is None for entry in entries):
@@ -134,7 +138,7 @@ def _take_joints(draft: StreamDraft, fields: dict) -> None:
             draft.left_out.append(f'{path} is not always finite')
         else:
             draft.fields.append(path)
-            draft.ranges += [(entry['minimum'], entry['maximum']) for entry in entries]
+            draft.ranges += [usual_range(entry) for entry in entries]
             if path == 'position' and any(high - low > _TURNS for low, high in draft.ranges):
                 draft.warnings.append('a position that turns on and on (a wheel?) leaves the '
                                       'range seen here as the robot drives on')
@@ -156,7 +160,7 @@ def _take_numbers(draft: StreamDraft, fields: dict, command: bool) -> None:
             constants.append(f"{name} = {entry['minimum']:.4g}")
         else:
             draft.fields.append(name)
-            draft.ranges.append((entry['minimum'], entry['maximum']))
+            draft.ranges.append(usual_range(entry))
     if constants:
         draft.left_out.append('constant: ' + ', '.join(constants))
         moved = [text for text in constants if not text.endswith((' = 0', ' = -0'))]
@@ -199,7 +203,7 @@ def _take_arrays(draft: StreamDraft, fields: dict) -> None:
             continue
         draft.fields.append(path)
         draft.size = size
-        draft.ranges += [(entry['minimum'], entry['maximum']) for entry in entries] * (
+        draft.ranges += [usual_range(entry) for entry in entries] * (
             size // len(entries))
 
 
@@ -226,8 +230,9 @@ def _is_constant(entry: dict) -> bool:
         return True
     if entry['minimum'] is None or entry['nan']:
         return False
-    largest = max(abs(entry['minimum']), abs(entry['maximum']), 1.0)
-    return 'length' not in entry and entry['maximum'] - entry['minimum'] <= _TINY * largest
+    largest = max(abs(entry['minimum']), abs(entry['maximum']))
+    least = max(_ROUNDING[0] * largest, _ROUNDING[1])
+    return 'length' not in entry and entry['maximum'] - entry['minimum'] <= least
 
 
 def outwards(low: float, high: float) -> tuple[float, float]:

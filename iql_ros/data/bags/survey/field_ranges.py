@@ -14,74 +14,37 @@
 
 """What the numbers in one topic's messages range over, field by field, in bounded memory."""
 
+import dataclasses
 import operator
 
 import numpy as np
 
-_LEFT_OUT = ('std_msgs/msg/Header', 'builtin_interfaces/msg/Time',
-             'builtin_interfaces/msg/Duration')
-_QUATERNION = 'geometry_msgs/msg/Quaternion'
-_NAME_LISTS = ('name', 'joint_names')
+from iql_ros.data.bags.survey.field_layout import FieldLayout
+from iql_ros.data.oddities import flips, look, Oddity
+
 _ROWS = 256          # of numbers, gathered before they are looked at together
+_KEPT = 1 << 18      # numbers of a table that are kept; of later rows those with a new extreme
 _LONG = 32           # longer arrays are one entry
 _TABLES = 64         # different (array, joint list) pairs that are kept of a topic
-_DEPTH = 16          # of messages in messages
 _TEXTS = 8           # different values that are kept of a text
 _TEXT_LENGTH = 60
 
 
-class Layout:
-    """Where a message type holds numbers: dotted paths, by how they are read."""
-
-    def __init__(self, fielddefs: dict, type_name: str):
-        """Walk the definitions of rosbags (`store.fielddefs`)."""
-        self.scalars, self.arrays, self.quaternions, self.texts = [], [], [], []
-        self.points = False          # whether the arrays are those of a JointTrajectory's points
-        self._walk(fielddefs, type_name, '', 0)
-        tops = [name for name, _ in fielddefs[type_name][1]]
-        self.names = next((name for name in _NAME_LISTS if name in tops), None)
-        if self.names and 'points' in tops:
-            kind, argument = dict(fielddefs[type_name][1])['points']
-            if kind.name in ('ARRAY', 'SEQUENCE') and argument[0][0].name == 'NAME':
-                self.points = True
-                self._walk_arrays(fielddefs, argument[0][1])
-
-    def _walk(self, fielddefs: dict, type_name: str, prefix: str, depth: int) -> None:
-        if type_name in _LEFT_OUT or type_name not in fielddefs or depth > _DEPTH:
-            return
-        if type_name == _QUATERNION and prefix:
-            self.quaternions.append(prefix[:-1])
-        for name, (kind, argument) in fielddefs[type_name][1]:
-            path = prefix + name
-            if kind.name == 'NAME':
-                self._walk(fielddefs, argument, path + '.', depth + 1)
-            elif kind.name == 'BASE' and argument[0] not in ('string', 'wstring'):
-                self.scalars.append(path)
-            elif kind.name == 'BASE' and depth == 0:
-                self.texts.append(path)
-            elif kind.name in ('ARRAY', 'SEQUENCE') and 'covariance' not in name:
-                item = argument[0]
-                if item[0].name == 'BASE' and item[1][0] not in ('string', 'wstring'):
-                    self.arrays.append(path)
-
-    def _walk_arrays(self, fielddefs: dict, type_name: str) -> None:
-        scalars = list(self.scalars)
-        self._walk(fielddefs, type_name, '', 1)
-        self.scalars = scalars
-
-
 class _Columns:
-    """Minimum, maximum, finite values and changes of some numbers that always come together."""
+    """Ranges, changes and oddities of some numbers that always come together."""
 
     def __init__(self, names: list[str], extend=None):
-        self.names, self._extend, self._pending, self._last = names, extend, [], None
+        self.names, self._extend, self._last = names, extend, None
+        self._pending, self._seconds = [], []
+        self._kept, self._kept_seconds = [], []
         self.count = 0
         self.minimum = np.full(len(names), np.inf)
         self.maximum = np.full(len(names), -np.inf)
         self.finite, self.changes = np.zeros(len(names), int), np.zeros(len(names), int)
 
-    def add(self, row) -> None:
+    def add(self, row, seconds: float) -> None:
         self._pending.append(row)
+        self._seconds.append(seconds)
         if len(self._pending) == _ROWS:
             self.flush()
 
@@ -92,6 +55,7 @@ class _Columns:
         self._pending = []
         rows = self._extend(rows) if self._extend else rows
         finite = np.isfinite(rows)
+        self._keep(rows, finite)
         self.count += len(rows)
         self.finite += finite.sum(axis=0)
         self.minimum = np.minimum(self.minimum, np.where(finite, rows, np.inf).min(axis=0))
@@ -102,12 +66,26 @@ class _Columns:
         self.changes += (~same).sum(axis=0)
         self._last = rows[-1]
 
+    def _keep(self, rows: np.ndarray, finite: np.ndarray) -> None:
+        seconds, self._seconds = np.array(self._seconds), []
+        if self.count * len(self.names) > _KEPT:
+            new = finite & ((rows < self.minimum) | (rows > self.maximum))
+            rows, seconds = rows[new.any(axis=1)], seconds[new.any(axis=1)]
+        self._kept.append(rows)
+        self._kept_seconds.append(seconds)
+
     def entries(self) -> list[dict]:
         self.flush()
-        return [_entry(name, low, high, self.count, finite, changes)
-                for name, low, high, finite, changes in zip(
+        odd = [None] * len(self.names)
+        if self._kept:
+            odd = look(np.concatenate(self._kept), np.concatenate(self._kept_seconds))
+        return [_entry(name, low, high, self.count, finite, changes, each)
+                for name, low, high, finite, changes, each in zip(
                     self.names, self.minimum.tolist(), self.maximum.tolist(),
-                    self.finite.tolist(), self.changes.tolist())]
+                    self.finite.tolist(), self.changes.tolist(), odd)]
+
+    def flips(self) -> dict[str, int]:
+        return flips(self.names, np.concatenate(self._kept)) if self._kept else {}
 
 
 class _LongArray:
@@ -142,10 +120,20 @@ class _LongArray:
                 'infinite': self._infinite / self._values if self._values else 0.0}
 
 
-def _entry(name: str, low: float, high: float, count: int, finite: int, changes: int) -> dict:
-    return {'name': name, 'minimum': low if finite else None, 'maximum': high if finite else None,
-            'constant': changes == 0 and finite == count > 0, 'count': count, 'changes': changes,
-            'nan': (count - finite) / count if count else 0.0}
+def _entry(name: str, low: float, high: float, count: int, finite: int, changes: int,
+           odd: Oddity | None = None) -> dict:
+    entry = {'name': name, 'minimum': low if finite else None, 'maximum': high if finite else None,
+             'constant': changes == 0 and finite == count > 0, 'count': count, 'changes': changes,
+             'nan': (count - finite) / count if count else 0.0}
+    if odd and (odd.is_any):
+        entry['odd'] = dataclasses.asdict(odd)
+    return entry
+
+
+def usual_range(entry: dict) -> tuple[float, float]:
+    """Return the range of a field's values but for those far outside of all others."""
+    odd = entry.get('odd')
+    return (odd['low'], odd['high']) if odd else (entry['minimum'], entry['maximum'])
 
 
 def _yaws(rows: np.ndarray, paths: list[str], quaternions: list[str]) -> np.ndarray:
@@ -166,7 +154,7 @@ class FieldRanges:
 
     def __init__(self, fielddefs: dict, type_name: str):
         """Take the definitions of rosbags (`store.fielddefs`) and the topic's type."""
-        self._layout = layout = Layout(fielddefs, type_name)
+        self._layout = layout = FieldLayout(fielddefs, type_name)
         names = layout.scalars + [
             name for path in layout.quaternions
             for name in (f'yaw_cos({path})', f'yaw_sin({path})', f'norm({path})')]
@@ -179,19 +167,19 @@ class FieldRanges:
     def _extend(self, rows: np.ndarray) -> np.ndarray:
         return _yaws(rows, self._layout.scalars, self._layout.quaternions)
 
-    def add(self, message) -> None:
-        """Take the next message."""
+    def add(self, message, seconds: float = 0.0) -> None:
+        """Take the next message, received at a time after the start of its bag [s]."""
         layout = self._layout
         if self._read:
             row = self._read(message)
-            self._scalars.add(row if len(layout.scalars) > 1 else (row,))
+            self._scalars.add(row if len(layout.scalars) > 1 else (row,), seconds)
         for path in layout.texts:
             if len(self._texts[path]) <= _TEXTS:
                 self._texts[path][getattr(message, path)[:_TEXT_LENGTH]] = None
         if layout.arrays:
-            self._add_arrays(message)
+            self._add_arrays(message, seconds)
 
-    def _add_arrays(self, message) -> None:
+    def _add_arrays(self, message, seconds: float) -> None:
         layout, source = self._layout, message
         names = tuple(getattr(message, layout.names)) if layout.names else ()
         if layout.points:
@@ -204,14 +192,16 @@ class FieldRanges:
             if len(values):
                 filled = True
                 self._filled.add(path)
-                self._add_array(path, values, names if len(names) == len(values) else None)
+                self._add_array(path, values, names if len(names) == len(values) else None,
+                                seconds)
         if layout.names and filled:
             self._unnamed += not names
             if names and len(self._lists) < _TABLES:
                 self._lists.add(names)
                 self._joints.update(dict.fromkeys(names))
 
-    def _add_array(self, path: str, values: np.ndarray, names: tuple | None) -> None:
+    def _add_array(self, path: str, values: np.ndarray, names: tuple | None,
+                   seconds: float) -> None:
         if names is None and (len(values) > _LONG or values.dtype.itemsize == 1
                               or path in self._long):
             self._long.setdefault(path, _LongArray(path)).add(values)
@@ -223,7 +213,7 @@ class FieldRanges:
                 return
             parts = names or range(len(values))
             table = self._tables[key] = _Columns([f'{path}[{part}]' for part in parts])
-        table.add(values.astype(np.float64))
+        table.add(values.astype(np.float64), seconds)
 
     def summary(self) -> dict:
         """
@@ -232,7 +222,9 @@ class FieldRanges:
         Keys: joints, fields (name, minimum, maximum, constant, nan, count, changes; a long
         array also length, dtype, infinite), empty (arrays that never held anything),
         joint_lists (how many different ones), unnamed (messages with values for joints
-        without names), texts (path -> values seen), norms (orientation -> [lowest, highest]).
+        without names), texts (path -> values seen), norms (orientation -> [lowest, highest]),
+        flips (orientation -> changes of its quaternion's sign). A field with something odd about
+        it also has odd, see oddities.Oddity.
         """
         scalars = {entry['name']: entry for entry in self._scalars.entries()}
         norms = {path: [scalars[f'norm({path})'][key] for key in ('minimum', 'maximum')]
@@ -247,7 +239,7 @@ class FieldRanges:
         return {'joints': list(self._joints), 'fields': list(fields.values()), 'empty': empty,
                 'joint_lists': len(self._lists), 'unnamed': self._unnamed,
                 'texts': {path: list(values)[:_TEXTS] for path, values in self._texts.items()},
-                'norms': norms}
+                'norms': norms, 'flips': self._scalars.flips()}
 
 
 def _merged(one: dict | None, other: dict) -> dict:
@@ -260,6 +252,12 @@ def _merged(one: dict | None, other: dict) -> dict:
     nan = (one['nan'] * one['count'] + other['nan'] * other['count']) / count
     moved = len(set(lows + highs)) > 1
     changes = one['changes'] + other['changes']
+    odd = [entry['odd'] for entry in (one, other) if 'odd' in entry]
+    if odd:
+        ranges = [usual_range(entry) for entry in (one, other) if entry['minimum'] is not None]
+        most = max(odd, key=lambda each: each['outside'])
+        one = {**one, 'odd': {**most, 'low': min(low for low, _ in ranges),
+                              'high': max(high for _, high in ranges)}}
     return {**one, 'minimum': min(lows, default=None), 'maximum': max(highs, default=None),
             'count': count, 'changes': max(changes, int(moved)), 'nan': nan,
             'constant': changes == 0 and not moved and nan == 0}

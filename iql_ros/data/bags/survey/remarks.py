@@ -17,13 +17,15 @@
 import re
 
 from iql_ros.data.bags.statistics import GAPS_KEPT
+from iql_ros.data.oddities import flips_in_words, in_words, Oddity
 
 _SHORT = 10          # messages; of fewer nothing is said about their times
 _CLOCK = 1.0         # [s] by which the clocks of two computers may differ
 _SIMULATED = 1e9     # [s] a clock that counts from less is no wall clock (9 September 2001)
 _JITTER = 0.5        # [periods] from which a stream is called irregular
 _NAMES = 6           # that are listed before "and n more"
-_STILL = 5e-3        # [rad or m] of a joint's position: below is the noise of an encoder
+_HARDLY = 5e-3       # [rad or m] of a joint's position: below may be the noise of an encoder
+_ROUNDING = 1e-9     # [rad or m] in which a joint that stands is not told from one that moves
 _STATES = ('/Odometry', '/Imu', '/Pose', '/PoseStamped', '/PoseWithCovarianceStamped',
            '/TransformStamped', '/TFMessage')
 _WORDS = {'cmd', 'command', 'commands', 'control', 'controll', 'controls', 'goal', 'setpoint',
@@ -44,18 +46,27 @@ def is_command(topic: dict) -> bool:
 
 
 def still_joints(topic: dict) -> list[str]:
-    """Return the joints of a topic whose position never changed by more than noise."""
+    """Return the joints of a topic whose position never changed."""
+    return [joint for joint, span in _spans(topic).items() if span <= _ROUNDING]
+
+
+def hardly_moving(topic: dict) -> dict[str, float]:
+    """Return the joints of a topic that moved by so little that it may be noise: by how much."""
+    return {joint: span for joint, span in _spans(topic).items() if _ROUNDING < span < _HARDLY}
+
+
+def _spans(topic: dict) -> dict[str, float]:
     spans = {field['name']: field['maximum'] - field['minimum'] for field in topic['fields']
              if field['minimum'] is not None}
-    return [joint for joint in topic['joints']
-            if spans.get(f'position[{joint}]', _STILL) < _STILL]
+    return {joint: spans[f'position[{joint}]'] for joint in topic['joints']
+            if f'position[{joint}]' in spans}
 
 
 def header_trouble(topic: dict) -> str | None:
     """Return why the header stamps of a topic cannot place its messages in time, or None."""
     header = topic['header']
     if header is None:
-        return 'it has no header'
+        return 'its type is not known' if topic['error'] else 'it has no header'
     if _unset(topic):
         return f"{_of(header['unset'], topic['messages'])} header stamps are zero"
     if header['constant']:
@@ -117,7 +128,8 @@ def _clocks(topics: list[dict]) -> list[str]:
         if abs(offset) > _CLOCK:
             names, first = _listed(topic['name'] for topic in members), members[0]
             texts.append(f'header stamps of {names}: {_clock(first, offset)}')
-    bare = [topic['name'] for topic in topics if is_command(topic) and topic['header'] is None]
+    bare = [topic['name'] for topic in topics if is_command(topic) and topic['header'] is None
+            and not topic['error']]
     if bare and any(abs(offset) > _CLOCK for offset, _ in groups):
         texts.append(f'{_listed(bare)} {"has" if len(bare) == 1 else "have"} no header: only the '
                      'receive time puts commands and observations on one clock (stamp: receive)')
@@ -161,12 +173,23 @@ def _content(topic: dict):
     still = still_joints(topic)
     if still:
         yield f'never moved: {_listed(still)}'
+    hardly = [f'{joint} ({span:.2g})' for joint, span in hardly_moving(topic).items()]
+    if hardly:
+        yield f'hardly moved, which may be noise: {_listed(hardly)}'
     if is_command(topic) and topic['messages'] > 1 and topic['fields'] and all(
             field['constant'] for field in topic['fields']):
         yield 'the command never changes'
     for path, (low, high) in topic['norms'].items():
         if low is not None and (low < 0.99 or high > 1.01):
             yield f'{path} is no rotation (norm {low:.3g} to {high:.3g})'
+    for path, count in topic['flips'].items():
+        yield flips_in_words(path, count)
+    whole = {field['name']: in_words(field['name'], Oddity(**field['odd']), 'messages')
+             for field in topic['fields'] if 'odd' in field
+             and field['name'].rpartition('.')[0] not in topic['flips']}
+    yield from [text for texts in whole.values() for text in texts][:_NAMES]
+    if len(whole) > _NAMES:
+        yield f'the same kind of thing in {_listed(list(whole)[_NAMES:])}'
 
 
 def _times(topic: dict, survey: dict):
@@ -195,8 +218,11 @@ def _times(topic: dict, survey: dict):
     span = topic['last'] - topic['first'] - sum(length for _, length in topic['gaps'])
     mean = (count - 1) / span if span > 0 else 0.0
     steady = topic['fields'] or topic['error']  # marks of events come when they do
-    if steady and topic['period'] and (topic['jitter'] > _JITTER * topic['period']
-                                       or not 0.8 < mean / topic['rate'] < 1.25):
+    if steady and topic['bunched']:
+        yield (f"comes in bunches: {topic['bunched']:.0%} of its messages right after another, "
+               f"every {topic['period']:.3g} s on average")
+    elif steady and topic['period'] and (topic['jitter'] > _JITTER * topic['period']
+                                         or not 0.8 < mean / topic['rate'] < 1.25):
         yield (f"comes irregularly: every {topic['period']:.3g} s by the median, "
                f"{1 / mean if mean else 0:.3g} s on average, jitter {topic['jitter']:.3g} s")
 

@@ -21,6 +21,7 @@ from iql_ros.data.bags.survey.draft_command import command_lines
 from iql_ros.data.bags.survey.draft_lines import comment, scalar, topic_name, yaml_line
 from iql_ros.data.bags.survey.draft_streams import StreamDraft
 from iql_ros.data.bags.survey.urdf_limits import JointLimits
+from iql_ros.data.oddities import range_text
 
 _SETTLE = 0.005      # [s] the robot interface's own at most
 
@@ -153,10 +154,9 @@ def _fields(stream: StreamDraft, index: int) -> list[str]:
         last = first + (stream.beams or width) - 1
         where = f'[{first}]' if first == last else f'[{first}..{last}]'
         where = '' if stream.doubt else f'{where} '
-        texts = [f'{low + 0.0:.4g} to {high + 0.0:.4g}' for low, high in ranges]
         if not stream.joints:
-            texts = [f'{min(low for low, _ in ranges):.4g} to '
-                     f'{max(high for _, high in ranges):.4g}']
+            ranges = [(min(low for low, _ in ranges), max(high for _, high in ranges))]
+        texts = [' to '.join(range_text(low + 0.0, high + 0.0)) for low, high in ranges]
         head = f'      - {scalar(field)}'
         if len(texts) == 1:
             lines.append(yaml_line(head, f'{where}{texts[0]}'))

@@ -16,10 +16,13 @@
 
 import textwrap
 
+import numpy as np
+
 from iql_ros.data.bags.reader import Bag
 from iql_ros.data.bags.statistics import StreamStatistics
-from iql_ros.data.bags.survey.field_ranges import FieldRanges
+from iql_ros.data.bags.survey.field_ranges import FieldRanges, usual_range
 from iql_ros.data.bags.survey.remarks import is_command, remarks
+from iql_ros.data.oddities import range_text
 from iql_ros.files import InputError
 
 _PROGRESS = 4096     # messages between two calls of on_progress
@@ -32,7 +35,8 @@ _FEW = 10            # messages; of fewer the text shows no values
 _WIDTH = 110         # columns of the text
 
 
-def survey_bag(path, allowed, on_progress=None) -> dict:
+@np.errstate(all='ignore')  # what is not finite is looked for, and named
+def survey_bag(path, allowed, on_progress=None, type_folders=()) -> dict:
     """
     Return what one bag holds, in one pass, ready for JSON; times in seconds.
 
@@ -43,6 +47,8 @@ def survey_bag(path, allowed, on_progress=None) -> dict:
     Args:
         path: A bag of find_bags.
         allowed: What the person allowed (files.Allowed).
+        on_progress: See above.
+        type_folders: With the .msg files of types that the bag does not define.
 
     Returns:
         file, path, start, end, messages, notes, remarks, and topics: of each the figures of
@@ -54,7 +60,7 @@ def survey_bag(path, allowed, on_progress=None) -> dict:
         InputError: for a bag that cannot be read.
 
     """
-    with Bag(path, allowed) as bag:
+    with Bag(path, allowed, type_folders) as bag:
         topics = {name: _Topic(bag, name) for name in bag.topics}
         declared = sum(topic.declared for topic in bag.topics.values())
         for number, message in enumerate(bag.messages(bag.topics), start=1):
@@ -83,7 +89,7 @@ class _Topic:
     """One topic while the bag is read."""
 
     def __init__(self, bag: Bag, name: str):
-        self._entry = bag.topics[name]
+        self._entry, self._start_ns = bag.topics[name], bag.start_ns
         self._received, self._by_header = StreamStatistics(by_header=False), None
         self._bytes, self._error, self._failures = 0, None, 0
         # a command's extremes become the limits of what a policy may do: all of them are read
@@ -123,7 +129,8 @@ class _Topic:
         if self._looked_at % _LOOKED_AT == 0 and not self._all:
             self._stride *= 2
         try:
-            self._ranges.add(self._decode(message.data))
+            self._ranges.add(self._decode(message.data),
+                             (message.received_ns - self._start_ns) / _SECOND)
             self._failures = 0
         except InputError as error:
             self._error = self._error or str(error)
@@ -145,7 +152,7 @@ class _Topic:
         """Return the topic's entry of the survey."""
         ranges = self._ranges.summary() if self._ranges else {
             'joints': [], 'fields': [], 'empty': [], 'joint_lists': 0, 'unnamed': 0,
-            'texts': {}, 'norms': {}}
+            'texts': {}, 'norms': {}, 'flips': {}}
         header = None
         if self._by_header and self._by_header.messages:
             header = {**self._by_header.summary(), 'jumps': self._jumps}
@@ -214,7 +221,10 @@ def _field_lines(topic: dict) -> list[str]:
 
 
 def _range_text(field: dict) -> str:
-    text = f"{field['name']}  {field['minimum']:.4g} .. {field['maximum']:.4g}"
+    text = f"{field['name']}  {' .. '.join(range_text(*usual_range(field)))}"
+    outside = field.get('odd', {}).get('outside')
+    if outside:
+        text += f" ({outside:,} far outside, as far as {field['odd']['farthest']:.4g})"
     if 'length' in field:
         low, high = field['length']
         text += f' ({low} long)' if low == high else f' ({low} to {high} long)'

@@ -44,7 +44,7 @@ def bag(file='drive.bag', **changes):
                         'delay': 0.12, 'correlation': 0.83, 'tick_change': 0.2,
                         'curve': {'first': -0.5, 'step': 0.02, 'values': [0.0] * 30 + [0.83]
                                   + [0.0] * 120}}],
-            'notes': [], **changes}
+            'odd': [], 'flips': {}, 'notes': [], **changes}
 
 
 def action(**changes):
@@ -56,11 +56,12 @@ def report(*bags, **changes):
     """Return a report in which nothing is wrong."""
     bags = list(bags) or [bag(), bag('second.bag')]
     return {'robot': 'toy', 'control_rate': 10.0, 'settle': 0.005,
+            'rewards': {'minimum': -1.0, 'maximum': 0.0},
             'transitions': sum(one['used'] for one in bags),
             'episodes': sum(len(one['episodes']) for one in bags), 'bags': bags,
             'actions': [action()], 'observations': [
                 {'name': 'odom x', 'minimum': 0.0, 'maximum': 1.0, 'constant': False}],
-            'remarks': [], **changes}
+            'tick_correlations': {'cmd_vel x': 0.1, 'cmd_vel y': 0.1}, 'remarks': [], **changes}
 
 
 def with_stream(role, **changes):
@@ -106,7 +107,8 @@ def test_good_data_gets_no_remark():
     (report(bag(episodes=[{'start': 1001.0, 'steps': 4, 'return': 1.0, 'ended': 'time limit'}])),
      '1 of 1 episodes are shorter than 10 steps'),
     (report(bag(episodes=[{'start': 1001.0, 'steps': 50, 'return': -50.0, 'ended': 'end of bag'},
-                          {'start': 1050.0, 'steps': 40, 'return': -40.0, 'ended': 'trip'}])),
+                          {'start': 1050.0, 'steps': 40, 'return': -40.0, 'ended': 'trip'}]),
+            rewards={'minimum': -1.0, 'maximum': -1.0}),
      'Every episode pays -1 a step and none is terminated'),
     (report(bag(delays=[])), 'No action is seen to move any observation'),
     (report(actions=[action(), action(name='cmd_vel y')]), 'No effect on any observation is seen '
@@ -210,3 +212,34 @@ def test_a_report_is_left_as_it_is():
     before = copy.deepcopy(made)
     remarks(made), quality_text(made)
     assert made == before
+
+
+def test_an_action_that_is_seen_to_act_within_a_tick_is_not_said_to_move_nothing():
+    said = remarks(report(bag(delays=[]), tick_correlations={'cmd_vel x': 0.9}))
+    assert not any('No action is seen' in text for text in said)
+    seen, unseen = action(name='cmd_vel y'), action(name='cmd_vel z')
+    said = remarks(report(actions=[action(), seen, unseen], tick_correlations={
+        'cmd_vel x': 0.0, 'cmd_vel y': 0.8, 'cmd_vel z': 0.1}))
+    assert [text for text in said if 'No effect' in text] == [
+        'No effect on any observation is seen of cmd_vel z.']
+
+
+def test_a_stream_that_is_sent_when_it_changes_is_neither_slow_nor_early_at_its_end():
+    seldom = {'rate': 0.1, 'period': 10.0, 'messages': 5, 'declared': 5, 'last': 1060.0}
+    assert remarks(with_stream('action', **seldom, max_age=100_000.0)) == []
+    said = remarks(with_stream('action', **seldom, max_age=20.0))
+    assert any('comes at 0.1 Hz' in text for text in said)
+    assert any('ends 40 s before' in text for text in said)
+
+
+def test_oddities_are_told_in_the_words_of_the_bag_that_has_most_of_them():
+    usual = {'count': 990, 'low': 0.0, 'high': 1.0, 'outside': 0, 'absurd': 0, 'outside_at': 0.0,
+             'farthest': 0.0, 'jumps': 0, 'jump_at': 0.0, 'jump_by': 0.0, 'usual_step': 0.01,
+             'blips': 0, 'blip_at': 0.0, 'wraps': 0, 'turn': 0.0}
+    one = {'name': 'odom x', **usual, 'jumps': 1, 'jump_at': 3.0, 'jump_by': 2.0}
+    two = {'name': 'odom x', **usual, 'jumps': 4, 'jump_at': 7.0, 'jump_by': 5.0}
+    said = remarks(report(bag(odd=[one], flips={'odom q': 2}), bag('second.bag', odd=[two])))
+    assert said[0] == ('odom x jumps 4 times, most by 5 at 7.000 s (99 % of its changes are under '
+                       '0.01) in all 2 bags.')
+    assert said[1].startswith('odom q changes the sign of its quaternion 2 times')
+    assert said[1].endswith("in 'drive.bag'.")

@@ -19,7 +19,8 @@ import json
 import numpy as np
 import pytest
 
-from iql_ros.data.bags.survey.field_ranges import FieldRanges, Layout
+from iql_ros.data.bags.survey.field_layout import FieldLayout
+from iql_ros.data.bags.survey.field_ranges import FieldRanges
 from tests.data.bags.make_bag import CUSTOM, header, make, point, STORE, twist
 
 
@@ -128,10 +129,10 @@ def test_a_message_that_is_a_quaternion_has_no_path_to_its_yaw():
 
 
 def test_covariances_and_lists_of_messages_are_left_out():
-    layout = Layout(STORE.fielddefs, 'nav_msgs/msg/Odometry')
+    layout = FieldLayout(STORE.fielddefs, 'nav_msgs/msg/Odometry')
     assert layout.arrays == [] and 'pose.pose.position.x' in layout.scalars
     assert layout.quaternions == ['pose.pose.orientation']
-    assert Layout(STORE.fielddefs, 'tf2_msgs/msg/TFMessage').scalars == []
+    assert FieldLayout(STORE.fielddefs, 'tf2_msgs/msg/TFMessage').scalars == []
 
 
 def test_a_trajectory_is_read_at_its_last_point():
@@ -156,5 +157,5 @@ def test_texts_of_a_message_are_kept_while_they_are_few():
 
 def test_every_standard_type_has_a_layout():
     for type_name in STORE.fielddefs:
-        layout = Layout(STORE.fielddefs, type_name)
+        layout = FieldLayout(STORE.fielddefs, type_name)
         assert len(set(layout.scalars)) == len(layout.scalars), type_name
