@@ -41,11 +41,15 @@ class JointLists:
     def __init__(self, ros1: bool):
         """Take how the messages are serialised: a header, then the names."""
         self._ros1, self._beginnings = ros1, []
+        self._last = None    # the list of the message before, which is mostly that of the next
 
     def index(self, data: bytes) -> int | None:
         """Return which list a message has, in order of appearance; None: one not seen yet."""
+        if self._last is not None and data.startswith(self._beginnings[self._last], _START):
+            return self._last
         for index, beginning in enumerate(self._beginnings):
             if data.startswith(beginning, _START):
+                self._last = index
                 return index
         return None
 

@@ -78,7 +78,9 @@ class StreamReading:
                 'unset-stamps', f"bag '{self._bag.path}': topic '{stream.topic}' has header "
                 'stamps of zero; say stamp: receive', self._seconds(received_ns))
             return None
-        return self._sample(stamp_ns, received_ns, value)
+        self._samples += 1
+        return Sample(stamp_ns, next(self._numbers), received_ns, stream.kind, stream.index,
+                      value)  # as _sample does, at every message
 
     def check(self, interface: RobotInterface) -> None:
         """
@@ -135,17 +137,19 @@ class StreamReading:
 
     def _value(self, stamp_ns: int, received_ns: int, data):
         """Return what a message says, or the function that a tick calls for it."""
-        stream, lists = self.stream, self.stream.lists
-        index = lists.index(data) if lists else 0
+        stream, lists, index = self.stream, self.stream.lists, 0
+        if lists is not None:
+            index = lists.index(data)
         traced = self._traced and self._trace.due(stream.kind, stream.index, stamp_ns)
         if self._waits and not traced and index is not None and self._publishers is None:
-            self._before = stamp_ns, index, data
+            if lists is not None:
+                self._before = stamp_ns, index, data
             return functools.partial(self._decode_late, received_ns, data)
         value = stream.decode(data)
         if index is None:
             index = lists.learn(data)
         self._waits = self._may_wait and index is not None
-        if lists:
+        if lists is not None:
             self._look_for_publishers(stamp_ns, index, data, value)
         if traced:
             self._trace.add(stream.kind, stream.index, stamp_ns, value)
