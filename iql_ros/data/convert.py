@@ -29,6 +29,8 @@ from iql_ros.data.minari_writer import check_new_id, source_files, write_minari
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import RobotInterface
+from iql_ros.robot.task import Task
+from iql_ros.robot.task_functions import source_file
 from iql_ros.tasks import with_new_names
 
 
@@ -62,8 +64,11 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
     names = ', '.join(map(str, sources))
     if environment is not None:
         check_environment(environment, names, interface.observation_dim, interface.action_dim)
+    Task(interface)  # imports its functions, or refuses them
+    named = [value for value in interface.task.values() if isinstance(value, str)]
     settings = {'namespace': namespace, 'allow': sorted(allow), 'environment': environment,
-                'labels': source_files([labels]) if labels else None}
+                'labels': source_files([labels]) if labels else None,
+                'task_functions': source_files(sorted(set(filter(None, map(source_file, named)))))}
     with ThreadPoolExecutor(1) as aside:  # hashing leaves the interpreter free
         files, known = aside.submit(source_files, sources), None
         if update:

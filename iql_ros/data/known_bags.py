@@ -28,7 +28,7 @@ BAGS_FILE = 'bags.json'  # beside a dataset's data: the whole report of every ba
 _SETTINGS = {            # of a conversion, which all bags of a dataset share; in words
     'version': 'the version of iql_ros', 'robot_config': 'the robot config',
     'environment': 'the environment', 'namespace': 'the namespace', 'allow': 'what is allowed',
-    'labels': 'the labels'}
+    'labels': 'the labels', 'task_functions': "the file of a task's function"}
 
 
 def bag_digests(sources, files: list[dict]) -> dict[Path, str]:
@@ -63,8 +63,7 @@ class KnownBags:
 
         Args:
             dataset_id: Of the dataset, which need not exist.
-            settings: Of the conversion now: version, robot_config, environment, namespace, allow,
-                labels.
+            settings: Of the conversion now, with the keys of _SETTINGS.
             digests: Of the bags now, see bag_digests.
 
         """

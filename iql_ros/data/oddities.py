@@ -33,11 +33,9 @@ _BLIP = 10.0             # usual changes away from both neighbours, which are th
 _BLIPS = 4, 0.01         # of these, and of all values, that somebody else may have sent,
 _ALIKE = 0.1             # whose own values change by this share of how far away they are
 _FEW = 100               # values; of fewer nothing is said
-_QUATERNION = re.compile(r'(.*orientation.*)\.x')
+_QUATERNION = re.compile(r'(.+)\.x')
 _TURNS = (2 * math.pi, 360.0)  # of an angle that wraps
 _NEARLY = 0.1            # of a turn, by which a change may miss it
-
-
 KINDS = ('outside', 'blips', 'jumps', 'wraps')   # of what is odd, by the counts' names
 
 
@@ -49,7 +47,6 @@ class Oddity:
     low: float                           # of those that are not far outside
     high: float
     outside: int = 0                     # values far outside
-    absurd: int = 0                      # of these, absurdly far
     outside_at: float = 0.0              # [s]
     farthest: float = 0.0                # value
     jumps: int = 0
@@ -59,7 +56,6 @@ class Oddity:
     blips: int = 0                       # values that leave the course of both neighbours
     blip_at: float = 0.0                 # [s]
     wraps: int = 0                       # times that an angle goes once around at once
-    turn: float = 0.0                    # that a full turn counts
 
     @property
     def is_any(self) -> bool:
@@ -110,8 +106,7 @@ def _oddity(values, far, seconds, follows) -> Oddity | None:
     odd = {}
     if outside.any():
         farthest = int(np.argmax(far))
-        odd = {'outside': int(outside.sum()), 'absurd': int((far > ABSURD).sum()),
-               'outside_at': float(seconds[np.argmax(outside)]),
+        odd = {'outside': int(outside.sum()), 'outside_at': float(seconds[np.argmax(outside)]),
                'farthest': float(values[farthest])}
     follows = follows & finite & np.roll(finite, 1) & ~outside & ~np.roll(outside, 1)
     follows[0] = False
@@ -131,7 +126,7 @@ def _steps(values, seconds, follows, inside) -> dict:
         if around.any() and abs(span - turn) < _NEARLY * turn:
             calm = steps[~around]
             if len(calm) and np.quantile(calm, _USUAL_STEP) < turn / 8:
-                return {'wraps': int(around.sum()), 'turn': turn}
+                return {'wraps': int(around.sum())}
     blips = _blips(values, follows, float(np.median(steps)))
     if len(blips):
         return {'blips': len(blips), 'blip_at': float(seconds[blips[0]]), 'usual_step': usual}
@@ -163,7 +158,7 @@ def flips(names: list[str], values: np.ndarray, starts=(0,)) -> dict[str, int]:
     Return how often each quaternion changes its sign, which hardly turns the orientation.
 
     Args:
-        names: Of the columns; those of a quaternion end in orientation.x to .w.
+        names: Of the columns; those of a quaternion end in .x, .y, .z and .w.
         values: (N, C) in order of time.
         starts: Rows that do not follow the one before.
 

@@ -62,6 +62,11 @@ def load_function(name: str, where: str, observation_dim: int, action_dim: int):
     return call
 
 
+def source_file(name: str) -> str | None:
+    """Return the file of a module:function that was loaded; None where there is none."""
+    return getattr(sys.modules.get(name.partition(':')[0]), '__file__', None)
+
+
 def _import(name: str, where: str):
     if name.startswith('TODO'):
         raise InputError(f"{where}: got '{name}'; fill it in: module:function, a number for every "

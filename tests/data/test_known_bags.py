@@ -15,6 +15,7 @@
 """Tests for known_bags.py: a folder of bags that grows, converted again."""
 
 import shutil
+import sys
 
 import pytest
 
@@ -115,3 +116,17 @@ def test_without_update_a_dataset_that_is_there_is_refused(growing):
     growing.add(0)
     growing.convert()
     assert cli.main(growing.arguments(growing.folder / 'bags', dataset=ID)) == 2
+
+
+def test_another_file_of_the_tasks_function_converts_all_anew(growing, monkeypatch):
+    monkeypatch.syspath_prepend(str(growing.folder))
+    monkeypatch.delitem(sys.modules, 'growing_task', raising=False)
+    task = growing.folder / 'growing_task.py'
+    task.write_text('def near(observation, action, following):\n    return -1.0\n')
+    robot = ROBOT.replace('tests.data.bags.robot_tasks:near_zero', 'growing_task:near')
+    growing.add(0)
+    growing.convert(robot=robot)
+    assert '0 of 1 bags are new' in growing.convert('--update', robot=robot)
+    task.write_text('def near(observation, action, following):\n    return -2.0\n')
+    said = growing.convert('--update', robot=robot)
+    assert "all 1 bags are converted: the file of a task's function is another now" in said

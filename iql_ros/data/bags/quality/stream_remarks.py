@@ -108,7 +108,7 @@ def _slow(role, pairs, report) -> str:
         return ''
     slow = [(stream['rate'], bag['file']) for bag, stream in pairs
             if stream['rate'] and stream['rate'] < SLOW * report['control_rate']
-            and not latched(stream, report['control_rate'])]
+            and not _latched(stream, report['control_rate'])]
     if not slow:
         return ''
     rate = min(slow)[0]
@@ -120,7 +120,7 @@ def _slow(role, pairs, report) -> str:
             f'{what}. A control_rate of {rate:.3g} or less would do.')
 
 
-def latched(stream: dict, control_rate: float) -> bool:
+def _latched(stream: dict, control_rate: float) -> bool:
     """Say whether a stream is sent when it changes, and may be as old as it likes."""
     return (stream['max_age'] >= _LATCHED * stream['period']
             and 0 < stream['rate'] < _SELDOM * control_rate)
