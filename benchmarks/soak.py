@@ -101,15 +101,15 @@ class Watch:
                 (self.late if late else self.on_the_way).append(
                     (round(when - self.began, 2), round(gap, 4), round(timer, 4),
                      judge.around(found, when)))
-        self._note_trips(heard, ticks)
-        self._seen = found[-1].mono if found else now
+        since, self._seen = self._seen, found[-1].mono if found else now
+        self._note_trips(heard, ticks, since)
         node = stage.node
         self.memory.append((now - self.began, memory(node.pid), memory(node.sentry() or 0),
                             memory(self._learner.pid) if self._learner else 0.0))
 
-    def _note_trips(self, heard, ticks) -> None:
+    def _note_trips(self, heard, ticks, since: float) -> None:
         for when, kind in heard['events']:
-            if kind == 'trip' and when >= self._seen:
+            if kind == 'trip' and when >= since:
                 time.sleep(1.2)  # /diagnostics come once a second
                 texts = [text for _, _, text in self._stage.heard(when)['diagnostics']
                          if 'TRIPPED' in text]
@@ -118,7 +118,7 @@ class Watch:
                 print(f'{when - self.began:7.1f} s: {self.trips[-1][1]} (bare timer late by '
                       f'{1e3 * self.trips[-1][2]:.1f} ms)', flush=True)
                 self._stage.drive()
-                self._seen = time.monotonic()
+                self._seen = time.monotonic()  # what it takes to be cleared is no late tick
                 return
 
     def between(self, begin: float, end: float) -> list[float]:

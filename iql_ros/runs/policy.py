@@ -131,6 +131,7 @@ class Policy:
         """
         if self.interface is not None:
             check_same_contract(interface, self.interface, where)
+            self._said = self.header['robot_config'], ''  # as a learner's weights will say it
             return
         scaling, data = interface.action_scaling, self.header['dataset']
         for what, theirs, ours in (

@@ -14,13 +14,27 @@
 
 """What a control loop did of late, in figures for /diagnostics."""
 
-import collections
 import threading
 
 import numpy as np
 
 _KEPT = 1000     # ticks
 _LATE = 0.1      # of a period a tick may be sampled after it was due
+
+
+class _Recent:
+    """The newest numbers, or rows of `size` numbers."""
+
+    def __init__(self, *size: int):
+        self._rows, self._count = np.empty((_KEPT, *size)), 0
+
+    def append(self, row) -> None:
+        self._rows[self._count % _KEPT] = row
+        self._count += 1
+
+    def values(self) -> np.ndarray:
+        """Return a copy of all there are, in any order."""
+        return self._rows[:self._count].copy()
 
 
 class LoopStatistics:
@@ -36,9 +50,8 @@ class LoopStatistics:
         """Begin anew."""
         with self._lock:
             self._sampled_at = None
-            self._periods = collections.deque(maxlen=_KEPT)
-            self._durations = collections.deque(maxlen=_KEPT)
-            self._clipped = collections.deque(maxlen=_KEPT)
+            self._periods, self._durations = _Recent(), _Recent()
+            self._clipped = _Recent(len(self._names))
             self.late = 0
 
     def tick(self, sampled_at: float, late: float, duration: float, clipped) -> None:
@@ -59,7 +72,7 @@ class LoopStatistics:
             self._durations.append(duration)
             self.late += late > _LATE * self._period
             if clipped is not None:
-                self._clipped.append(np.asarray(clipped))
+                self._clipped.append(clipped)
 
     def pause(self) -> None:
         """Let the time until the next tick be no period: no episode runs."""
@@ -69,14 +82,15 @@ class LoopStatistics:
     def describe(self) -> dict[str, str]:
         """Return the figures in words, by name."""
         with self._lock:
-            periods, durations = np.array(self._periods), np.array(self._durations)
-            clipped = np.array(self._clipped)
+            periods, durations, clipped = (
+                each.values() for each in (self._periods, self._durations, self._clipped))
             found = {'late ticks': str(self.late)}
         for name, values in (('tick period [ms]', periods), ('inference [ms]', durations)):
             if len(values):
-                p50, p99 = np.percentile(values, (50, 99))
+                values.sort()  # np.percentile takes five times as long, and at first 20 ms
+                p50, p99 = np.interp((0.5, 0.99), np.linspace(0.0, 1.0, len(values)), values)
                 found[name] = (f'p50 {1e3 * p50:.2f}, p99 {1e3 * p99:.2f}, max '
-                               f'{1e3 * values.max():.2f}')
+                               f'{1e3 * values[-1]:.2f}')
         if len(clipped):
             for name, share in zip(self._names, clipped.mean(axis=0)):
                 found[f'clipped {name}'] = f'{share:.1%}'

@@ -26,6 +26,7 @@ from iql_ros.nodes.control.loop_statistics import LoopStatistics
 from iql_ros.nodes.control.observation_limit import ObservationLimit
 from iql_ros.nodes.control.robot_bridge import RobotBridge
 from iql_ros.nodes.control.stops import Stops
+from iql_ros.nodes.hosting.real_time import TICK
 from iql_ros.nodes.learning.learning_link import LearningLink
 from iql_ros.robot.episode_runner import EpisodeRunner
 
@@ -53,8 +54,9 @@ class Status:
         state = self.loop.state if active else 'INACTIVE'
         remarks, values = self.learning.describe() if self.learning else ([], {})
         waiting = self.loop.waiting_for if active and state != TRIPPED else ()
-        limit = self.observation_limit
-        reasons = [self.runner.gate.trip_reason, ', '.join(waiting), *self.stops.remarks(),
+        limit, company = self.observation_limit, self.stops.remarks()
+        TICK.give_way()
+        reasons = [self.runner.gate.trip_reason, ', '.join(waiting), *company,
                    self.episode_log.trouble, limit and limit.remark,
                    self.runner.operated and 'operator in control', *remarks]
         reason = '; '.join(dict.fromkeys(text for text in reasons if text))
