@@ -255,8 +255,7 @@ class RealTimeLoop(ControlLoop):
         period = 1.0 / max(_WATCHDOG_RATE, _LOOKS * self._interface.control_rate)
         waited_since = time.monotonic()
         while not self.stopping.wait(period):
-            TICK.give_way()
-            try:
+            try:  # gives way to no tick: the sentry waits for its word
                 self._look()
             except Exception as error:  # whatever it is, the robot must stop, and go on stopping
                 self.trip(f'exception in the watchdog: {error!r}')
