@@ -28,15 +28,17 @@ def test_every_thread_goes_before_ordinary_ones_until_it_is_given_back():
     end = threading.Event()
     thread = threading.Thread(target=end.wait)
     thread.start()
-    if not ask_for_real_time(1):
+    if not ask_for_real_time(1, first=[thread.native_id]):
         end.set()
         pytest.skip('no real-time scheduling for this user')
     found = [os.sched_getscheduler(number) & ~os.SCHED_RESET_ON_FORK
              for number in (0, thread.native_id)]
+    priorities = [os.sched_getparam(number).sched_priority for number in (0, thread.native_id)]
     give_back_real_time()
     after = [os.sched_getscheduler(number) for number in (0, thread.native_id)]
     end.set()
     assert (found, after) == ([os.SCHED_RR] * 2, [os.SCHED_OTHER] * 2)
+    assert priorities == [1, 2]
 
 
 def test_others_give_way_to_a_tick_and_go_on_once_it_is_done():

@@ -87,7 +87,7 @@ class RealTimeLoop(ControlLoop):
         watchdog = threading.Thread(target=self._watch, name='watchdog', daemon=True)
         watchdog.start()
         if not self._host.simulated_time:  # a simulator on the same cores must not starve
-            ask_for_real_time(CONTROL)
+            ask_for_real_time(CONTROL, first=(threading.get_native_id(), watchdog.native_id))
         index = self._interface.tick_index(self._host.now_ns()) + 1
         while not self.stopping.is_set() and not self.all_done():
             tick_ns = self._interface.tick_ns(index)

@@ -18,13 +18,12 @@ What keeps a process in time.
 Real-time scheduling where that may be, no long collection, and one who has the right of way.
 """
 
-import contextlib
 import gc
 import os
 import threading
 
-# Among real-time threads, low; the sentry's is above that of the process it watches.
-CONTROL, SENTRY = 10, 11
+# Among real-time threads, low; the sentry's is above all of the process it watches.
+CONTROL, SENTRY = 10, 12
 _LONGEST_WAIT = 0.003   # [s] for one who has the right of way; a tick takes half of that
 
 
@@ -67,27 +66,41 @@ def set_garbage_aside() -> None:
     gc.freeze()
 
 
-def ask_for_real_time(priority: int) -> bool:
+def ask_for_real_time(priority: int, first=()) -> bool:
     """
     Let every thread of this process go before ordinary ones; say whether that may be.
 
     It may where limits.conf gives the user an rtprio. What this process starts is ordinary.
+
+    Args:
+        priority: Of them, 1 to 98.
+        first: Native ids of threads that go before the others: they get one more.
+
     """
-    return _schedule(os.SCHED_RR | os.SCHED_RESET_ON_FORK, priority)
+    policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+    if not _schedule(policy, priority, _threads()):
+        return False
+    return _schedule(policy, priority + 1, first)
 
 
 def give_back_real_time() -> None:
     """Let every thread of this process be ordinary again, and garbage be garbage."""
     gc.unfreeze()
-    _schedule(os.SCHED_OTHER, 0)
+    _schedule(os.SCHED_OTHER, 0, _threads())
 
 
-def _schedule(policy: int, priority: int) -> bool:
-    try:
-        os.sched_setscheduler(0, policy, os.sched_param(priority))
-    except OSError:
-        return False
-    for thread in os.listdir('/proc/self/task'):
-        with contextlib.suppress(OSError):  # it has ended
-            os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+def _threads() -> list[int]:
+    """Return the native ids of this process's threads, this one's first."""
+    return [0, *map(int, os.listdir('/proc/self/task'))]
+
+
+def _schedule(policy: int, priority: int, threads) -> bool:
+    """Say whether that may be."""
+    for thread in threads:
+        try:
+            os.sched_setscheduler(thread, policy, os.sched_param(priority))
+        except ProcessLookupError:
+            continue  # it has ended
+        except OSError:
+            return False
     return True
