@@ -22,7 +22,7 @@ import numpy as np
 
 _USUAL = (0.01, 0.99)    # quantiles between which the usual values lie
 FAR = 20.0               # of that span outside of it: said; in a draft left out of its ranges
-ABSURD = 900.0           # of that span: no tick is learned from unless that is said
+ABSURD = 900.0           # of that span: a bag is refused until somebody says what to do
 _LEAST_SPAN = 1e-3       # that counts, relative to the values' size, 1 at least: so 0 in place of
 #                          a position on the globe is absurd, an obstacle that is seldom is not
 _STILL = 1e3             # spans as large, of what never changes but now and then: a button

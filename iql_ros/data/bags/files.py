@@ -37,7 +37,7 @@ ALLOWANCES = {
     'unfit-messages': 'leave out messages whose arrays, names or frame do not fit the YAML, and '
                       'the ticks that would see them',
     'publishers': 'take messages of several publishers on one topic, though they disagree',
-    'outliers': 'leave out ticks with a value absurdly far outside of all others',
+    'outliers': 'leave out ticks with a value far outside of all others',
     'keep-outliers': 'keep such ticks',
     'non-finite': 'leave out ticks with NaN or infinity, ending the episode there',
 }

@@ -12,12 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Values of a bag's episodes that are absurd beside all others: refused, or left out by name."""
+"""
+Values of a bag's episodes far outside of all others: left out where that is allowed by name.
+
+Without a word those that are absurd are refused; others may be rare and true, as a collision is.
+"""
 
 import numpy as np
 
 from iql_ros.data.bags.files import Allowed
-from iql_ros.data.oddities import ABSURD, distances, range_text
+from iql_ros.data.oddities import ABSURD, distances, FAR, range_text
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.transitions import Episode
 
@@ -25,7 +29,7 @@ from iql_ros.robot.transitions import Episode
 def leave_out(episodes: list[Episode], ends: list[dict], interface: RobotInterface,
               allowed: Allowed, start: float) -> tuple[list[Episode], list[dict], dict]:
     """
-    Return episodes and their ends without the transitions that an absurd value is in.
+    Return episodes and their ends without the transitions that a value far outside is in.
 
     An episode goes on as another after what was left out.
 
@@ -57,22 +61,23 @@ def leave_out(episodes: list[Episode], ends: list[dict], interface: RobotInterfa
 
 
 def _wrong(episodes, ends, interface, allowed, start) -> tuple[list[np.ndarray], dict]:
-    """Return of every episode which transitions (T,) hold an absurd value; say so."""
+    """Return of every episode which transitions (T,) hold a value far outside; say so."""
     lengths = [len(episode.actions) for episode in episodes]
     seen = np.concatenate([episode.observations for episode in episodes])
     done = np.concatenate([episode.actions for episode in episodes])
-    absurd = distances(seen) > ABSURD, distances(done) > ABSURD
+    least = FAR if 'outliers' in allowed else ABSURD
+    far = distances(seen) > least, distances(done) > least
     times = [end['start'] - start + np.arange(length + 1) / interface.control_rate
              for end, length in zip(ends, lengths)]
     at_observations, at_actions = np.concatenate(times), np.concatenate(
         [part[:-1] for part in times])
     for what, names, values, mask, at in (
-            ('observation', interface.observation_names, seen, absurd[0], at_observations),
-            ('action', interface.action_names, done, absurd[1], at_actions)):
+            ('observation', interface.observation_names, seen, far[0], at_observations),
+            ('action', interface.action_names, done, far[1], at_actions)):
         for column in np.flatnonzero(mask.any(axis=0)):
             _say(what, names[column], values[:, column], mask[:, column], at, allowed)
-    rows_seen = np.split(absurd[0].any(axis=1), np.cumsum([n + 1 for n in lengths])[:-1])
-    rows_done = np.split(absurd[1].any(axis=1), np.cumsum(lengths)[:-1])
+    rows_seen = np.split(far[0].any(axis=1), np.cumsum([n + 1 for n in lengths])[:-1])
+    rows_done = np.split(far[1].any(axis=1), np.cumsum(lengths)[:-1])
     wrong = [seen[:-1] | seen[1:] | done for seen, done in zip(rows_seen, rows_done)]
     return wrong, {'with a value far outside of all others': int(sum(map(np.sum, wrong)))}
 
@@ -80,7 +85,8 @@ def _wrong(episodes, ends, interface, allowed, start) -> tuple[list[np.ndarray],
 def _say(what: str, name: str, values, mask, seconds, allowed: Allowed) -> None:
     low, high = range_text(values[~mask].min(), values[~mask].max())
     farthest = values[mask][np.argmax(np.abs(values[mask]))]
-    text = (f"{what} '{name}' lies absurdly far outside of its other values ({low} to {high}), "
+    far = 'far' if 'outliers' in allowed else 'absurdly far'
+    text = (f"{what} '{name}' lies {far} outside of its other values ({low} to {high}), "
             f'as far as {farthest:.4g}, at {mask.sum():,} of {len(mask):,} '
             f'ticks, first {seconds[np.argmax(mask)]:.3f} s after the start of the bag')
     if 'keep-outliers' in allowed:

@@ -72,3 +72,17 @@ def test_the_first_and_the_last_tick_can_be_left_out(workplace, message):
     bag = write(workplace.folder / 'bag', with_value('/joint_states', message, corrupt_state))
     dataset = workplace.convert(bag, LONG, allow=['outliers'])
     assert len(dataset.rewards) == 199 and dataset.next_observations.min() > -9999.0
+
+
+@pytest.mark.parametrize(('allow', 'low', 'steps', 'said'), [
+    ([], -300.0, 200, 'velocity[right] lies far outside of all other values'),
+    (['outliers'], -1.0, 198, "'joint_states velocity[right]' lies far outside of its other")])
+def test_what_lies_far_outside_and_is_not_absurd_is_left_out_by_allowance(
+        workplace, capsys, allow, low, steps, said):
+    def corrupt(message):
+        message.velocity[1] = -300.0  # among others from -1 to 1
+    bag = write(workplace.folder / 'bag', with_value('/joint_states', 400, corrupt))
+    dataset = workplace.convert(bag, LONG, allow=allow)
+    assert dataset.observations.min() == pytest.approx(low, abs=0.1)
+    assert len(dataset.rewards) == steps
+    assert said in ' '.join(capsys.readouterr().out.split())
