@@ -21,6 +21,7 @@ import math
 import torch
 
 from iql_ros.files import InputError, unknown_name
+from iql_ros.learner.fast_update import FastUpdate
 from iql_ros.learner.networks import Actor, log_prob, TwinCritic, Value
 from iql_ros.learner.replay_buffer import Batch, ReplayBuffer, sample_dropout
 
@@ -166,9 +167,9 @@ class IQLAgent:
         self.critic = TwinCritic(*dims, hidden, generator).to(device)
         self.value = Value(observation_dim, hidden, generator).to(device)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
-        self._actor_optimiser = _adam(self.actor, config.learning_rate)
-        self._critic_optimiser = _adam(self.critic, config.learning_rate)
-        self._value_optimiser = _adam(self.value, config.learning_rate)
+        self.optimisers = {name: _adam(getattr(self, name), config.learning_rate)
+                           for name in ('actor', 'critic', 'value')}
+        self._fast: FastUpdate | None = None
         self._online = list(self.critic.parameters())
         self._target = list(self.target_critic.parameters())
 
@@ -191,13 +192,25 @@ class IQLAgent:
         rate = learning_rate or self.config.learning_rate
         self.config = dataclasses.replace(self.config, actor_schedule='constant',
                                           learning_rate=rate)
-        for optimiser in (self._actor_optimiser, self._critic_optimiser, self._value_optimiser):
+        for optimiser in self.optimisers.values():
             optimiser.param_groups[0]['lr'] = rate
 
     def fit_normaliser(self, observations) -> None:
         """Take the normaliser from raw observations (N, O), where there is one."""
         if self.config.normalise_observations:
             self.actor.normaliser.fit(observations)
+
+    def use_fast_update(self) -> None:
+        """
+        Learn by fast_update.py from here on: the same numbers to rounding, not to the bit.
+
+        Raises:
+            InputError: on another device than a CPU.
+
+        """
+        if self.device.type != 'cpu':
+            raise InputError(f'the fast update is for a CPU; this agent is on {self.device}')
+        self._fast = self._fast or FastUpdate(self)
 
     def update_many(self, buffer: ReplayBuffer, count: int) -> dict[str, float]:
         """
@@ -209,7 +222,11 @@ class IQLAgent:
         while self.step < end:
             for rows in buffer.rows(self.seed, self.step, min(_DRAWN, end - self.step),
                                     self.config.batch_size):
-                info = self.update(buffer.batch(rows))
+                if self._fast:
+                    buffer.take(torch.from_numpy(rows), self._fast.rows)
+                    info = self._update_fast(report=self.step + 1 == end)
+                else:
+                    info = self.update(buffer.batch(rows))
         return {name: info[name].float().mean().item() for name in info}
 
     def update(self, batch: Batch) -> dict:
@@ -218,10 +235,20 @@ class IQLAgent:
 
         Cloning needs neither critic nor value and leaves them as they are.
         """
+        if self._fast:
+            self._fast.put(batch)
+            return self._update_fast(report=True)
         if self.config.algorithm == 'bc':
             info = self._update_actor(batch, torch.ones_like(batch.rewards))
         else:
             info = self._update_all(batch)
+        self.step += 1
+        return info
+
+    def _update_fast(self, report: bool) -> dict:
+        rate = scheduled_rate(self.config, self.step, self.total_updates)
+        info = self._fast.update(self.config.learning_rate, rate,
+                                 self._dropout_masks(self.config.batch_size), report)
         self.step += 1
         return info
 
@@ -230,23 +257,23 @@ class IQLAgent:
         with torch.no_grad():
             target_q = self.target_critic(batch.observations, batch.actions).amin(dim=0)
         loss, info = value_loss(self.value, batch.observations, target_q, config.expectile)
-        _descend(self._value_optimiser, loss)
+        _descend(self.optimisers['value'], loss)
         with torch.no_grad():  # of the new value
             v, next_v = self.value(batch.observations), self.value(batch.next_observations)
         weights, weights_info = advantage_weights(
             target_q - v, config.inverse_temperature, config.advantage_weight_max)
         actor_info = self._update_actor(batch, weights)
         loss, critic_info = critic_loss(self.critic, batch, next_v, config.discount)
-        _descend(self._critic_optimiser, loss)
+        _descend(self.optimisers['critic'], loss)
         with torch.no_grad():
             torch._foreach_lerp_(self._target, self._online, config.target_update_rate)
         return {**info, **critic_info, **actor_info, **weights_info}
 
     def _update_actor(self, batch: Batch, weights) -> dict:
         rate = scheduled_rate(self.config, self.step, self.total_updates)
-        self._actor_optimiser.param_groups[0]['lr'] = rate
+        self.optimisers['actor'].param_groups[0]['lr'] = rate
         loss, info = actor_loss(self.actor, batch, weights, self._dropout_masks(len(weights)))
-        _descend(self._actor_optimiser, loss)
+        _descend(self.optimisers['actor'], loss)
         return {**info, 'actor/learning_rate': torch.tensor(rate)}
 
     def _dropout_masks(self, batch_size: int) -> list | None:
@@ -265,7 +292,7 @@ class IQLAgent:
                             network.state_dict().items()})
             if not optimisers or name == 'target_critic':
                 continue
-            adam = getattr(self, f'_{name}_optimiser')
+            adam = self.optimisers[name]
             for key, parameter in network.named_parameters():
                 tensors.update({f'optimiser.{name}.{key}.{part}': tensor
                                 for part, tensor in adam.state[parameter].items()})

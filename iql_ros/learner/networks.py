@@ -24,7 +24,7 @@ from iql_ros.files import InputError, unknown_name
 
 DEVICES = ('auto', 'cpu', 'cuda')
 _STD_EPSILON = 1e-3           # keeps an observation that never changes from being blown up
-_LOG_STD_RANGE = (-5.0, 2.0)
+LOG_STD_RANGE = (-5.0, 2.0)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -129,7 +129,7 @@ class Actor(nn.Module):
     @property
     def log_std(self):
         """Return the log of the standard deviation (action_dim,), clipped to its range."""
-        return self.log_std_parameter.clamp(*_LOG_STD_RANGE)
+        return self.log_std_parameter.clamp(*LOG_STD_RANGE)
 
     @property
     def std(self) -> np.ndarray:

@@ -35,6 +35,35 @@ class Batch(NamedTuple):
     next_observations: torch.Tensor  # (B, observation_dim)
 
 
+class RowLayout(NamedTuple):
+    """
+    Where a transition's numbers are in its row: [1 s a 0.. | 1 s' r m 0..], in equal halves.
+
+    A batch is one look-up of rows, and the ones are what a first layer's biases are multiplied by
+    (fast_update.py).
+    """
+
+    observation_dim: int
+    action_dim: int
+
+    @property
+    def half(self) -> int:
+        """Return the length of half a row, a multiple of 32 bytes."""
+        return -(-(1 + self.observation_dim + max(self.action_dim, 2)) // 8) * 8
+
+    def empty(self, size: int, device='cpu') -> torch.Tensor:
+        """Return rows (size, 2 * half), float32, of zeros but for the ones."""
+        rows = torch.zeros(size, 2, self.half, device=device)
+        rows[..., 0] = 1
+        return rows.view(size, 2 * self.half)
+
+    def batch(self, rows) -> Batch:
+        """Return views of rows (B, 2 * half)."""
+        end, second = 1 + self.observation_dim, self.half + 1 + self.observation_dim
+        return Batch(rows[:, 1:end], rows[:, end:end + self.action_dim], rows[:, second],
+                     rows[:, second + 1], rows[:, self.half + 1:second])
+
+
 class ReplayBuffer:
     """Offline transitions, read only, and behind them online ones, of which the newest stay."""
 
@@ -62,7 +91,8 @@ class ReplayBuffer:
         parts = (observations, actions, rewards, terminations, next_observations)
         _check(dict(zip(('observations', 'actions', 'rewards', 'terminations',
                          'next_observations'), map(np.asarray, parts))), self._offline)
-        self._data = self._rows(*parts)
+        self.layout = RowLayout(np.shape(observations)[1], np.shape(actions)[1])
+        self._rows = self._packed(*parts)
         self._capacity, self._offline_ratio = 0, None
         self.online = 0                      # how many ever came
 
@@ -78,16 +108,20 @@ class ReplayBuffer:
         """
         self._capacity, self._offline_ratio = capacity, offline_ratio
 
-    def _rows(self, observations, actions, rewards, terminations, next_observations) -> Batch:
+    def _packed(self, observations, actions, rewards, terminations, next_observations):
         """Return transitions as they are kept, on the device."""
-        numbers = [torch.tensor(np.asarray(values, np.float32), device=self._device)
-                   for values in (actions, rewards, terminations)]
-        seen = []
-        for values in (observations, next_observations):
+        rows = self.layout.empty(len(rewards), self._device)
+        batch = self.layout.batch(rows)
+        for kept, values in ((batch.actions, actions), (batch.rewards, rewards),
+                             (batch.masks, terminations)):
+            kept.copy_(torch.tensor(np.asarray(values, np.float32)))
+        batch.masks.neg_().add_(1.0)
+        for kept, values in ((batch.observations, observations),
+                             (batch.next_observations, next_observations)):
             raw = torch.as_tensor(np.array(values), device=self._device)  # strides of its own
             with torch.no_grad():
-                seen.append(self._normalise(raw))
-        return Batch(seen[0], numbers[0], numbers[1], 1.0 - numbers[2], seen[1])
+                kept.copy_(self._normalise(raw))
+        return rows
 
     def append(self, observations, actions, rewards, terminations, next_observations) -> None:
         """Append n online transitions, arrays as for the offline ones."""
@@ -96,18 +130,15 @@ class ReplayBuffer:
         rows = self._offline + (self.online + np.arange(count)) % self._capacity
         self._grow(int(rows.max(initial=0)) + 1)
         rows = torch.from_numpy(rows[-self._capacity:]).to(self.device)
-        kept = self._rows(*(np.asarray(part)[-self._capacity:] for part in parts))
-        for values, part in zip(self._data, kept):
-            values[rows] = part
+        self._rows[rows] = self._packed(*(np.asarray(part)[-self._capacity:] for part in parts))
         self.online += count
 
     def _grow(self, needed: int) -> None:
-        have = len(self._data.rewards)
+        have = len(self._rows)
         if needed > have:
             more = min(max(needed, 2 * (have - self._offline) + self._offline,
                            self._offline + _FIRST_ONLINE), self._offline + self._capacity) - have
-            self._data = Batch(*(torch.cat([values, values.new_zeros(more, *values.shape[1:])])
-                                 for values in self._data))
+            self._rows = torch.cat([self._rows, self._rows.new_zeros(more, 2 * self.layout.half)])
 
     @property
     def size(self) -> int:
@@ -127,12 +158,12 @@ class ReplayBuffer:
     @property
     def observation_dim(self) -> int:
         """Return the length of an observation."""
-        return self._data.observations.shape[1]
+        return self.layout.observation_dim
 
     @property
     def action_dim(self) -> int:
         """Return the length of an action."""
-        return self._data.actions.shape[1]
+        return self.layout.action_dim
 
     @property
     def device(self) -> torch.device:
@@ -142,7 +173,12 @@ class ReplayBuffer:
     def batch(self, rows) -> Batch:
         """Return the transitions of an integer array (B,)."""
         rows = torch.as_tensor(rows).to(self.device)
-        return Batch(*(values.index_select(0, rows) for values in self._data))
+        return self.layout.batch(self._rows.index_select(0, rows))
+
+    @torch.inference_mode()
+    def take(self, rows: torch.Tensor, out: torch.Tensor) -> None:
+        """Put the rows of an integer tensor (B,), as they are kept, into `out` (B, 2 * half)."""
+        torch.index_select(self._rows, 0, rows, out=out)
 
 
 def _check(arrays: dict, size: int) -> None:

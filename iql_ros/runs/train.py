@@ -21,8 +21,9 @@ import math
 from pathlib import Path
 
 from iql_ros.data.datasets import load_dataset, reward_transform
-from iql_ros.files import check_keys, from_mapping, InputError, write_atomic
+from iql_ros.files import check_keys, from_mapping, InputError, unknown_name, write_atomic
 from iql_ros.interrupts import first_interrupt
+from iql_ros.learner.engine import choose, ENGINES
 from iql_ros.learner.iql import IQLAgent, IQLConfig, metric_names
 from iql_ros.learner.networks import resolve_device
 from iql_ros.learner.replay_buffer import ReplayBuffer
@@ -33,6 +34,7 @@ from iql_ros.runs.metrics_log import MetricsLog, Progress
 from iql_ros.runs.run_directory import RunDirectory
 from iql_ros.tasks import with_new_names
 
+_ENGINE = 'engine.json'   # in the run's folder
 _BLOCK = 50  # updates between two looks at what time it is: some tenths of a second
 _EVALUATION = ('return_mean', 'return_std', 'length_mean', 'success_rate')
 
@@ -46,6 +48,9 @@ class TrainSettings:
     updates: int = 20_000                # gradient steps in all; allowed: >= 1
     seed: int = 0                        # of weights, batches and dropout; allowed: 0 to 2**63 - 1
     device: str = 'auto'                 # where to train; allowed: auto | cpu | cuda
+    # how an update is computed: by automatic differentiation, or on a CPU by gradients that are
+    # written down; auto: what a second's measurement finds sooner; allowed: auto | autograd | fast
+    engine: str = 'auto'
     log_every: int = 200                 # [updates] between rows of metrics; allowed: >= 1
     # [updates] between evaluations, where an environment is known; 0: at the end; allowed: >= 0
     evaluate_every: int = 5_000
@@ -70,6 +75,8 @@ class TrainSettings:
         for name in ('updates', 'log_every', 'evaluation_episodes', 'checkpoint_every'):
             if getattr(self, name) < 1:
                 raise InputError(f'{name}: got {getattr(self, name)}; allowed: >= 1')
+        if self.engine not in ENGINES:
+            raise unknown_name('engine', self.engine, ENGINES)
         if self.evaluate_every < 0:
             raise InputError(f'evaluate_every: got {self.evaluate_every}; allowed: >= 0')
         if not 0 <= self.seed < 2**63:
@@ -116,7 +123,7 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
     """
     run = RunDirectory(settings.name)
     flat = json.loads(json.dumps({**dataclasses.asdict(settings), **dataclasses.asdict(config)}))
-    run.check(flat, resume)
+    run.check(flat, resume, free=('engine',))
     device = resolve_device(settings.device)
     dataset = load_dataset(settings.dataset, settings.observation_keys, settings.action_low,
                            settings.action_high, settings.environment)
@@ -128,7 +135,9 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
         print(f'note: {note}', flush=True)
     chosen = dataset.best(settings.best_episodes)
     transform = reward_transform(chosen, config.reward_transform)
-    facts = {'training': dataclasses.asdict(settings), 'dataset': checkpoint_facts(dataset),
+    training = {key: value for key, value in dataclasses.asdict(settings).items()
+                if key != 'engine'}  # a checkpoint goes on by either
+    facts = {'training': training, 'dataset': checkpoint_facts(dataset),
              'robot_config': interface and interface.text,
              'reward_transform': {'kind': config.reward_transform,
                                   **dataclasses.asdict(transform)}}
@@ -140,7 +149,11 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
     buffer = ReplayBuffer(chosen.observations, chosen.actions, transform.apply(chosen.rewards),
                           chosen.terminations, chosen.next_observations,
                           agent.actor.normaliser, device)
+    engine = _engine(run, settings, agent, buffer)
+    if engine == 'fast':
+        agent.use_fast_update()
     run.create(flat)
+    write_atomic(run.path / _ENGINE, json.dumps({'engine': engine}))
     write_atomic(run.path / 'dataset.json', json.dumps(report_facts(dataset, chosen), indent=1))
     trainer = _Trainer(settings, agent, buffer, run, evaluator,
                        functools.partial(save_checkpoint, agent=agent, **facts))
@@ -167,6 +180,19 @@ def _resumed(run: RunDirectory, facts: dict, device: str) -> IQLAgent | None:
             raise InputError(f"run '{run.name}': {key} is not that of {path}; a run is resumed "
                              'with its own data and robot')
     return load_agent(path, device, resume=True)
+
+
+def _engine(run: RunDirectory, settings: TrainSettings, agent: IQLAgent,
+            buffer: ReplayBuffer) -> str:
+    """Return how this run's updates are computed: what is begun by one engine goes on by it."""
+    if settings.engine != 'auto':
+        return settings.engine
+    path = run.path / _ENGINE
+    if agent.step:  # before there was a choice, by automatic differentiation
+        return json.loads(path.read_text())['engine'] if path.exists() else 'autograd'
+    engine, why = choose(agent, buffer, settings.updates)
+    print(f'note: {why}', flush=True)
+    return engine
 
 
 class _Trainer:

@@ -56,7 +56,7 @@ def golden_parameters(vectors, prefix):
     return found
 
 
-def agent_at_start(vectors):
+def agent_at_start(vectors, fast=False):
     settings = json.loads(str(vectors['config']))
     agent = IQLAgent(
         settings['observation_dim'], settings['action_dim'], IQLConfig(
@@ -66,6 +66,8 @@ def agent_at_start(vectors):
             actor_schedule='cosine' if settings['actor_lr_schedule'] else 'constant',
             batch_size=settings['batch_size'], normalise_observations=False),
         total_updates=settings['max_steps'])
+    if fast:
+        agent.use_fast_update()
     state, initial = agent.state(optimisers=False), golden_parameters(vectors, 'init')
     assert set(state) == set(initial)
     for name, tensor in state.items():
@@ -87,10 +89,11 @@ def test_a_parity_file_of_our_own_is_always_there():
     assert [path.name for path in FILES if path.parent == OURS] == ['small.npz']
 
 
+@pytest.mark.parametrize('fast', [False, True], ids=['losses', 'fast'])
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
-def test_every_parameter_and_loss_agrees(path):
+def test_every_parameter_and_loss_agrees(path, fast):
     vectors = np.load(path)
-    agent, updates = agent_at_start(vectors)
+    agent, updates = agent_at_start(vectors, fast)
     for index in range(updates):
         info = agent.update(batch(vectors, index))
         for theirs, ours in METRICS.items():

@@ -84,7 +84,7 @@ def test_the_target_critic_is_its_own_and_stays_without_gradient(path):
 
 def test_loading_copies_into_the_tensors_that_the_optimisers_hold(path):
     loaded = load_agent(path, 'cpu')
-    held = [id(p) for group in loaded._actor_optimiser.param_groups for p in group['params']]
+    held = [id(p) for group in loaded.optimisers['actor'].param_groups for p in group['params']]
     assert held == [id(parameter) for parameter in loaded.actor.parameters()]
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 
 from iql_ros.files import InputError
-from iql_ros.runs.checkpoint import load_agent, strip_checkpoint
+from iql_ros.runs.checkpoint import load_agent, read_header, strip_checkpoint
 from iql_ros.runs.run_directory import RunDirectory
 from iql_ros.runs.train import train
 from tests.places import ROOT
@@ -68,6 +68,16 @@ def test_a_run_begun_under_the_first_name_of_a_function_is_resumed_under_the_new
     train(settings(), CONFIG, robot_config=before, should_stop=stop_after(1))
     folder = train(settings(), CONFIG, robot_config=text, resume=True)
     assert load_agent(folder / 'latest').step == 60
+
+
+def test_a_run_goes_on_by_the_engine_that_it_was_begun_by():
+    train(settings(name='whole', engine='autograd'), CONFIG)
+    folder = train(settings(engine='autograd'), CONFIG, should_stop=stop_after(1))
+    train(settings(), CONFIG, should_stop=stop_after(2), resume=True)
+    (folder / 'engine.json').unlink()  # as of a run that is older than the choice
+    train(settings(), CONFIG, resume=True)
+    assert_same_end('whole', 'run')
+    assert 'engine' not in read_header(folder / 'latest')['training']
 
 
 def test_nothing_to_resume_is_said():
@@ -136,7 +146,7 @@ torch.set_num_threads(1)
 from iql_ros.learner.iql import IQLConfig
 from iql_ros.runs.train import train, TrainSettings
 train(TrainSettings(dataset='data.hdf5', name=sys.argv[1], updates=3000, log_every=40,
-                    checkpoint_every=330, device='cpu'),
+                    checkpoint_every=330, device='cpu', engine='fast'),
       IQLConfig(hidden_dims=(8,), batch_size=4, dropout_rate=0.1), resume=sys.argv[2] == 'resume')
 """
 

@@ -1,0 +1,316 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+One update of IQL with its gradients written down: the numbers of iql.py's losses, sooner.
+
+Read iql.py first: this file does the same, and is tested against it. What automatic
+differentiation costs beside the matrix products of networks this small is saved by four things.
+
+1. A layer is one matrix (1 + inputs, outputs) whose first row is the bias, and before what goes
+   into a layer is a column of ones: forward it is one product, and so is its gradient.
+2. A network is one vector, as are its gradient and Adam's moments: Adam is one call, and so is a
+   step of the target.
+3. A transition is one row (RowLayout): a batch is one look-up, networks read views of it, and
+   V(s) and V(s') are one product over its halves.
+4. The networks take turns with the same few buffers, which so stay in a core's cache.
+
+The agent's parameters and Adam's moments become views of these vectors: who reads, copies or
+loads them need not know.
+"""
+
+import torch
+
+from iql_ros.learner.networks import log_prob, LOG_STD_RANGE
+from iql_ros.learner.replay_buffer import Batch, RowLayout
+
+_LINE = 16  # float32 numbers in a cache line: hidden activations begin on one, after their ones
+_ADAM = {'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-8, 'weight_decay': 0.0, 'amsgrad': False,
+         'maximize': False}
+_KEPT = ('exp_avg', 'exp_avg_sq')   # Adam's, for each parameter
+_leaky_relu = torch.ops.aten.leaky_relu.out
+_relu_backward = torch.ops.aten.threshold_backward.grad_input
+_tanh_backward = torch.ops.aten.tanh_backward.grad_input
+
+
+class FlatNetwork:
+    """Layers in one vector, as are their gradient and Adam's moments; of several in one tensor."""
+
+    def __init__(self, shapes, vectors: dict, step):
+        """
+        View what belongs to it.
+
+        Args:
+            shapes: (1 + inputs, outputs) of every layer, in order.
+            vectors: parameters, and of what learns gradient, exp_avg and exp_avg_sq: each (n,),
+                where behind the layers may be other parameters.
+            step: Adam's count, a float32 tensor; None: it does not learn.
+
+        """
+        self._vectors, self._step = vectors, step
+        self.parameters = vectors['parameters']
+        self.layers, self.rest = _split(self.parameters, shapes)
+        self.turned = [layer[1:].t() for layer in self.layers]  # (outputs, inputs)
+        if step is not None:
+            self.gradients, self.rest_gradient = _split(vectors['gradient'], shapes)
+
+    def descend(self, learning_rate: float) -> None:
+        """Take a step of Adam by the gradient, once its count has been raised."""
+        torch._fused_adam_(
+            [self.parameters], [self._vectors['gradient']], [self._vectors['exp_avg']],
+            [self._vectors['exp_avg_sq']], [], [self._step], lr=learning_rate, **_ADAM)
+
+
+def _split(vector, shapes) -> tuple[list, torch.Tensor]:
+    """Return the layers (..., 1 + inputs, outputs) of a vector (..., n), and what is behind."""
+    sizes = [inputs * outputs for inputs, outputs in shapes]
+    *parts, rest = vector.split([*sizes, vector.shape[-1] - sum(sizes)], dim=-1)
+    return [part.view(*vector.shape[:-1], *shape) for part, shape in zip(parts, shapes)], rest
+
+
+class _Home:
+    """The vectors (networks, n) in which an agent's networks of one kind live from now on."""
+
+    def __init__(self, layers, optimiser, rest=None):
+        """
+        Take parameters over, with Adam's moments.
+
+        Args:
+            layers: (weight, bias) of every layer, in order: of one network (outputs, inputs) and
+                (outputs,), of twins (2, outputs, inputs) and (2, outputs).
+            optimiser: Their Adam; None: they do not learn.
+            rest: Another parameter, for behind the layers.
+
+        """
+        first = layers[0][1]
+        lead = first.shape[:-1]
+        self.shapes = [(1 + weight.shape[-1], weight.shape[-2]) for weight, _ in layers]
+        size = sum(inputs * outputs for inputs, outputs in self.shapes)
+        size += 0 if rest is None else len(rest)
+        names = ('parameters', 'gradient', *_KEPT) if optimiser else ('parameters',)
+        self._vectors = {name: torch.zeros(*lead, size) for name in names}
+        self.step = torch.zeros(()) if optimiser else None
+        views = {name: _split(vector, self.shapes) for name, vector in self._vectors.items()}
+        for index, pair in enumerate(layers):
+            for parameter, pick in zip(pair, (_weight, _bias)):
+                self._move(parameter, optimiser, {
+                    name: pick(found[index]) for name, (found, _) in views.items()})
+        if rest is not None:
+            self._move(rest, optimiser, {name: behind for name, (_, behind) in views.items()})
+
+    def _move(self, parameter, optimiser, views: dict) -> None:
+        parameter.data = views['parameters'].copy_(parameter.data)
+        if optimiser:
+            kept = optimiser.state[parameter]
+            self.step.copy_(kept['step'])
+            optimiser.state[parameter] = {'step': self.step, **{
+                name: views[name].copy_(kept[name]) for name in _KEPT}}
+
+    def network(self, index=()) -> FlatNetwork:
+        """Return the one that is kept here, or that of the twins."""
+        return FlatNetwork(self.shapes, {name: vector[index] for name, vector in
+                                         self._vectors.items()}, self.step)
+
+
+def _weight(layer):
+    return layer[..., 1:, :].mT
+
+
+def _bias(layer):
+    return layer[..., 0, :]
+
+
+class _Activations:
+    """The first rows of the hidden layers' buffers: with their ones, without, and turned."""
+
+    def __init__(self, buffers, rows: int):
+        self.plain = [buffer[:rows, _LINE:] for buffer in buffers]
+        self.inputs = [buffer[:rows, _LINE - 1:] for buffer in buffers]
+        self.turned = [inputs.t() for inputs in self.inputs]
+
+
+class FastUpdate:
+    """The updates of one agent on a CPU; `rows` is where the next batch goes."""
+
+    def __init__(self, agent):
+        """
+        Take an IQLAgent's parameters and Adam's moments over, as they are.
+
+        From here on only this may change them, or who copies into them.
+        """
+        self._agent, layout = agent, RowLayout(agent.observation_dim, agent.action_dim)
+        actor = _Home(_layers(agent.actor.mlp), agent.optimisers['actor'],
+                      agent.actor.log_std_parameter)
+        value = _Home(_layers(agent.value.mlp), agent.optimisers['value'])
+        critics = _Home(_twin_layers(agent.critic), agent.optimisers['critic'])
+        targets = _Home(_twin_layers(agent.target_critic), None)
+        self._actor, self._value = actor.network(), value.network()
+        self._critics = [critics.network(twin) for twin in range(2)]
+        self._targets = [targets.network(twin) for twin in range(2)]
+        self._steps = {'actor': [actor.step], 'all': [actor.step, value.step, critics.step]}
+        with torch.inference_mode():  # nothing is noted of what is written here
+            self._view(layout.empty(agent.config.batch_size), layout)
+            self._make_room(agent.config.batch_size, agent.config.hidden_dims)
+
+    def _view(self, rows, layout: RowLayout) -> None:
+        """View a batch as the networks read it, each with its column of ones."""
+        seen, both = 1 + layout.observation_dim, 1 + layout.observation_dim + layout.action_dim
+        self.rows, self._batch = rows, layout.batch(rows)
+        self._s, self._sa = rows[:, :seen], rows[:, :both]
+        self._both = rows.view(-1, layout.half)[:, :seen]    # s and s' in turn
+        self._rewards = self._batch.rewards.unsqueeze(1)
+        self._masks = self._batch.masks.unsqueeze(1)
+
+    def _make_room(self, batch: int, hidden) -> None:
+        buffers = [torch.ones(2 * batch, _LINE + size) for size in hidden]
+        self._hidden, self._wide = _Activations(buffers, batch), _Activations(buffers, 2 * batch)
+        self._back = [torch.empty(batch, size) for size in hidden]
+        self._q, self._target_q, self._weights, self._bootstrap, self._slope = (
+            torch.empty(batch, 1) for _ in range(5))
+        self._v = torch.empty(2 * batch, 1)
+        self._new_v, self._next_v = self._v.view(batch, 2).split(1, dim=1)
+        self._mean, self._error, self._work = (
+            torch.empty_like(self._batch.actions, memory_format=torch.contiguous_format)
+            for _ in range(3))
+
+    @torch.inference_mode()
+    def put(self, batch: Batch) -> None:
+        """Take a batch that comes from elsewhere than a ReplayBuffer's rows."""
+        if len(batch.rewards) != len(self.rows):
+            raise ValueError(f'a batch of {len(batch.rewards)}; expected {len(self.rows)}')
+        for kept, values in zip(self._batch, batch):
+            kept.copy_(values)
+
+    @torch.inference_mode()
+    def update(self, learning_rate: float, actor_rate: float, dropout_masks, report: bool) -> dict:
+        """
+        Do one update on `rows`, Algorithm 1 in the authors' order.
+
+        Args:
+            learning_rate: Of critic and value.
+            actor_rate: Of the actor.
+            dropout_masks: As actor_loss takes them.
+            report: Whether to return the metrics, tensors of no dimension; else nothing is.
+
+        """
+        cloning = self._agent.config.algorithm == 'bc'
+        for step in self._steps['actor' if cloning else 'all']:
+            step.add_(1)
+        found = {}
+        if cloning:
+            self._weights.fill_(1.0)
+        else:
+            found = self._learn_value(learning_rate, report)
+            found |= self._weigh(report)
+        found |= self._learn_actor(actor_rate, dropout_masks, report)
+        if not cloning:
+            found |= self._learn_critics(learning_rate, report)
+        return found
+
+    def _learn_value(self, learning_rate: float, report: bool) -> dict:
+        """Descend on V, and leave the target critic's and the new V's values in their buffers."""
+        config, q, slope = self._agent.config, self._q, self._slope
+        first, second = self._targets
+        torch.minimum(self._forward(first, self._sa, self._hidden, q),
+                      self._forward(second, self._sa, self._hidden, slope), out=self._target_q)
+        torch.sub(self._target_q, self._forward(self._value, self._s, self._hidden, q), out=slope)
+        found = {}
+        if report:
+            weight = torch.where(slope > 0, config.expectile, 1 - config.expectile)
+            found = {'value/loss': (weight * slope.square()).mean(), 'value/mean': q.mean()}
+        # of w d^2 with d = target_q - v the slope in v is -2 w d: w is its leak
+        _leaky_relu(slope, (1 - config.expectile) / config.expectile, out=slope)
+        slope.mul_(-2 * config.expectile / len(slope))
+        self._backward(self._value, self._s, slope)
+        self._value.descend(learning_rate)
+        self._forward(self._value, self._both, self._wide, self._v)
+        return found
+
+    def _weigh(self, report: bool) -> dict:
+        """Leave the actor's weights, as advantage_weights."""
+        config, weights = self._agent.config, self._weights
+        torch.sub(self._target_q, self._new_v, out=weights)
+        found = {'actor/advantage_mean': weights.mean()} if report else {}
+        weights.mul_(config.inverse_temperature).exp_().clamp_max_(config.advantage_weight_max)
+        if report:
+            clipped = weights >= config.advantage_weight_max
+            found['actor/weight_clipped'] = clipped.float().mean()
+        return found
+
+    def _learn_actor(self, learning_rate: float, dropout_masks, report: bool) -> dict:
+        """Descend on the actor by the weights; what is left in their buffer is of no use."""
+        actor, weights, actions = self._actor, self._weights, self._batch.actions
+        log_std = actor.rest.clamp(*LOG_STD_RANGE)
+        precision = torch.exp(-log_std)
+        mean = self._forward(actor, self._s, self._hidden, self._mean, dropout_masks).tanh_()
+        found = {}
+        if report:
+            loss = -(weights.squeeze(1) * log_prob(mean, log_std, actions)).mean()
+            found = {'actor/loss': loss, 'actor/learning_rate': torch.tensor(learning_rate)}
+        weights.mul_(-1 / len(weights))
+        error = torch.sub(actions, mean, out=self._error).mul_(precision)
+        work = torch.mul(error, weights, out=self._work)
+        torch.sum(work * error - weights, 0, out=actor.rest_gradient)
+        actor.rest_gradient.mul_(log_std == actor.rest)  # none where it is clipped
+        _tanh_backward(work.mul_(precision), mean, grad_input=work)
+        self._backward(actor, self._s, work, dropout_masks)
+        actor.descend(learning_rate)
+        return found
+
+    def _learn_critics(self, learning_rate: float, report: bool) -> dict:
+        """Descend on each critic, and move its target."""
+        config, q, slope, found = self._agent.config, self._q, self._slope, {}
+        torch.addcmul(self._rewards, self._masks, self._next_v, value=config.discount,
+                      out=self._bootstrap)
+        for twin, (critic, target) in enumerate(zip(self._critics, self._targets), start=1):
+            torch.sub(self._forward(critic, self._sa, self._hidden, q), self._bootstrap, out=slope)
+            if report:
+                found[f'critic/q{twin}'] = q.mean()
+                found['critic/loss'] = found.get('critic/loss', 0.0) + slope.square().mean()
+            self._backward(critic, self._sa, slope.mul_(2 / len(slope)))
+            critic.descend(learning_rate)
+            target.parameters.lerp_(critic.parameters, config.target_update_rate)
+        return found
+
+    # Networks --------------------------------------------------------------------------------
+
+    @staticmethod
+    def _forward(network: FlatNetwork, inputs, hidden: _Activations, out, dropout_masks=None):
+        """Return the network's output, in `out`; its activations stay in `hidden`."""
+        *inner, last = network.layers
+        for index, layer in enumerate(inner):
+            plain = torch.mm(inputs, layer, out=hidden.plain[index]).clamp_min_(0)
+            if dropout_masks is not None:
+                plain.mul_(dropout_masks[index])
+            inputs = hidden.inputs[index]
+        return torch.mm(inputs, last, out=out)
+
+    def _backward(self, network: FlatNetwork, inputs, gradient, dropout_masks=None) -> None:
+        """Leave the network's gradient; `gradient` is that of what _forward returned last."""
+        hidden = self._hidden
+        for index in reversed(range(len(hidden.plain))):
+            torch.mm(hidden.turned[index], gradient, out=network.gradients[index + 1])
+            gradient = torch.mm(gradient, network.turned[index + 1], out=self._back[index])
+            if dropout_masks is not None:
+                gradient.mul_(dropout_masks[index])
+            _relu_backward(gradient, hidden.plain[index], 0, grad_input=gradient)
+        torch.mm(inputs.t(), gradient, out=network.gradients[0])
+
+
+def _layers(mlp) -> list:
+    return [(layer.weight, layer.bias) for layer in mlp.layers]
+
+
+def _twin_layers(critic) -> list:
+    return list(zip(critic.weights, critic.biases))
