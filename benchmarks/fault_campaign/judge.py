@@ -135,6 +135,12 @@ def lateness(ticks, begin: float, end: float) -> float:
                default=0.0)
 
 
+def waited(ticks, begin: float, end: float) -> float:
+    """Return for how long [s] of a window cores were away, one after the other: all late ticks."""
+    cores = {core for _, _, core in ticks}
+    return sum(away([tick for tick in ticks if tick[2] == core], begin, end) for core in cores)
+
+
 def away(ticks, begin: float, end: float) -> float:
     """
     Return for how long [s] of a window a core was away: the sum of a bare timer's late ticks.

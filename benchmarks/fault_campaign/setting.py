@@ -157,7 +157,8 @@ def _write_dataset(folder: Path) -> None:
         file['terminals'] = np.zeros(steps, bool)
         file['timeouts'] = np.arange(1, steps + 1) % 10 == 0
     (folder / 'learn.yaml').write_text(yaml.safe_dump(
-        {'checkpoint_every': 1000, 'log_every': 100, 'steps': 0}))
+        {'checkpoint_every': 1000, 'log_every': 100, 'steps': 0,
+         'capacity': 10_000}))   # full at once: what grows then is a leak
 
 
 def weights(rate: float) -> dict[str, bytes]:

@@ -95,3 +95,10 @@ def test_how_long_a_core_was_away_is_the_sum_of_its_timer_and_not_of_two():
     assert judge.away(ticks, 0.0, 9.0) == 1.0          # 1 to 1.25 and 1.5 to 2.25
     assert judge.away(ticks, 1.125, 1.625) == 0.375    # of the other: 1.125 to 1.5
     assert judge.away(ticks, 3.0, 4.0) == 0.0
+
+
+def test_what_goes_through_two_processes_may_wait_for_two_cores():
+    ticks = [(1.0, 1.25, 0), (1.5, 2.0, 0), (1.75, 2.25, 0), (1.0, 1.5, 1)]
+    assert judge.waited(ticks, 0.0, 9.0) == 1.5
+    assert judge.waited(ticks, 1.125, 1.625) == 0.625
+    assert judge.waited([], 0.0, 9.0) == 0.0
