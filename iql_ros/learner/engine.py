@@ -34,9 +34,9 @@ def choose(agent: IQLAgent, buffer: ReplayBuffer, updates: int) -> tuple[str, st
     They agree to rounding and not to the bit: who goes on with a run asks for the same again.
     """
     if agent.device.type != 'cpu':
-        return 'autograd', f'by automatic differentiation on {agent.device}'
+        return 'autograd', f"engine 'autograd', on {agent.device}"
     if updates < _WORTH:
-        return 'fast', 'by the fast update'
+        return 'fast', "engine 'fast': too few updates to come to measure which is sooner"
     rates = measure(agent, buffer)
     engine = max(rates, key=rates.get)
     return engine, (f"engine '{engine}': autograd does {rates['autograd']:.0f} updates/s here, "

@@ -36,4 +36,6 @@ def test_the_engine_that_was_sooner_is_taken_and_said():
 
 
 def test_a_short_training_is_not_kept_waiting_by_a_measurement():
-    assert choose(make_agent(), make_buffer(), 100) == ('fast', 'by the fast update')
+    engine, why = choose(make_agent(), make_buffer(), 100)
+    assert engine == 'fast' and why == (
+        "engine 'fast': too few updates to come to measure which is sooner")
