@@ -46,10 +46,12 @@ _BURSTS, _BURST = 0.5, 200   # [s], messages
 _GROWTH = 0.02        # of memory, from the second third to the last, is still flat
 _FLAT = 2.0           # [MB] and so much is, too
 _ROUNDING = 1e-3      # [s]
-_CAUSES = (           # words of a trip with a time, what of it is usual [periods], and for whose
-    (r'a tick is ([0-9.]+) s late', 0.0, judge.away),                     # cores one waits there:
-    (r'no word from policy_node for ([0-9.]+) s', 1 / 3, judge.waited),   # a word goes through
-    (r'the sentry has not answered for ([0-9.]+) s', 1 / 3, judge.waited),  # two processes
+# Of trips: words with a time, how much of it is usual [periods], and which cores are waited for:
+# a tick by one thread, what goes through two processes by two.
+_CAUSES = (
+    (r'a tick is ([0-9.]+) s late', 0.0, judge.away),
+    (r'no word from policy_node for ([0-9.]+) s', 1 / 3, judge.waited),
+    (r'the sentry has not answered for ([0-9.]+) s', 1 / 3, judge.waited),
     (r'refused a command: it is ([0-9.]+) s old', 0.0, judge.waited))
 _PROCESSES = ('policy_node', 'sentry', 'finetune_node')
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Which of an agent's two updates a machine does sooner: by automatic differentiation, or fast."""
+"""Which of an agent's two updates is faster on a machine: autograd's, or fast_update.py's."""
 
 import copy
 import statistics
@@ -36,7 +36,7 @@ def choose(agent: IQLAgent, buffer: ReplayBuffer, updates: int) -> tuple[str, st
     if agent.device.type != 'cpu':
         return 'autograd', f"engine 'autograd', on {agent.device}"
     if updates < _WORTH:
-        return 'fast', "engine 'fast': too few updates to come to measure which is sooner"
+        return 'fast', "engine 'fast': too few updates to measure which is faster"
     rates = measure(agent, buffer)
     engine = max(rates, key=rates.get)
     return engine, (f"engine '{engine}': autograd does {rates['autograd']:.0f} updates/s here, "

@@ -61,7 +61,7 @@ class FlatNetwork:
         self._vectors, self._step = vectors, step
         self.parameters = vectors['parameters']
         self.layers, self.rest = _split(self.parameters, shapes)
-        self.turned = [layer[1:].t() for layer in self.layers]  # (outputs, inputs)
+        self.transposed = [layer[1:].t() for layer in self.layers]  # (outputs, inputs)
         if step is not None:
             self.gradients, self.rest_gradient = _split(vectors['gradient'], shapes)
 
@@ -79,8 +79,8 @@ def _split(vector, shapes) -> tuple[list, torch.Tensor]:
     return [part.view(*vector.shape[:-1], *shape) for part, shape in zip(parts, shapes)], rest
 
 
-class _Home:
-    """The vectors (networks, n) in which an agent's networks of one kind live from now on."""
+class _FlatParameters:
+    """The vectors that an agent's networks of one kind are views of, from now on."""
 
     def __init__(self, layers, optimiser, rest=None):
         """
@@ -132,12 +132,12 @@ def _bias(layer):
 
 
 class _Activations:
-    """The first rows of the hidden layers' buffers: with their ones, without, and turned."""
+    """The first rows of the hidden layers' buffers: with their ones, without, and transposed."""
 
     def __init__(self, buffers, rows: int):
         self.plain = [buffer[:rows, _LINE:] for buffer in buffers]
         self.inputs = [buffer[:rows, _LINE - 1:] for buffer in buffers]
-        self.turned = [inputs.t() for inputs in self.inputs]
+        self.transposed = [inputs.t() for inputs in self.inputs]
 
 
 class FastUpdate:
@@ -150,17 +150,17 @@ class FastUpdate:
         From here on only this may change them, or who copies into them.
         """
         self._agent, layout = agent, RowLayout(agent.observation_dim, agent.action_dim)
-        actor = _Home(_layers(agent.actor.mlp), agent.optimisers['actor'],
-                      agent.actor.log_std_parameter)
-        value = _Home(_layers(agent.value.mlp), agent.optimisers['value'])
-        critics = _Home(_twin_layers(agent.critic), agent.optimisers['critic'])
-        targets = _Home(_twin_layers(agent.target_critic), None)
+        actor = _FlatParameters(_layers(agent.actor.mlp), agent.optimisers['actor'],
+                                agent.actor.log_std_parameter)
+        value = _FlatParameters(_layers(agent.value.mlp), agent.optimisers['value'])
+        critics = _FlatParameters(_twin_layers(agent.critic), agent.optimisers['critic'])
+        targets = _FlatParameters(_twin_layers(agent.target_critic), None)
         self._actor, self._value = actor.network(), value.network()
         self._critics = [critics.network(twin) for twin in range(2)]
         self._targets = [targets.network(twin) for twin in range(2)]
         self._steps = {'actor': [actor.step], 'all': [actor.step, value.step, critics.step]}
         with torch.inference_mode():  # nothing is noted of what is written here
-            self._view(layout.empty(agent.config.batch_size), layout)
+            self._view(layout.new_rows(agent.config.batch_size), layout)
             self._make_room(agent.config.batch_size, agent.config.hidden_dims)
 
     def _view(self, rows, layout: RowLayout) -> None:
@@ -300,8 +300,8 @@ class FastUpdate:
         """Leave the network's gradient; `gradient` is that of what _forward returned last."""
         hidden = self._hidden
         for index in reversed(range(len(hidden.plain))):
-            torch.mm(hidden.turned[index], gradient, out=network.gradients[index + 1])
-            gradient = torch.mm(gradient, network.turned[index + 1], out=self._back[index])
+            torch.mm(hidden.transposed[index], gradient, out=network.gradients[index + 1])
+            gradient = torch.mm(gradient, network.transposed[index + 1], out=self._back[index])
             if dropout_masks is not None:
                 gradient.mul_(dropout_masks[index])
             _relu_backward(gradient, hidden.plain[index], 0, grad_input=gradient)

@@ -51,7 +51,7 @@ class RowLayout(NamedTuple):
         """Return the length of half a row, a multiple of 32 bytes."""
         return -(-(1 + self.observation_dim + max(self.action_dim, 2)) // 8) * 8
 
-    def empty(self, size: int, device='cpu') -> torch.Tensor:
+    def new_rows(self, size: int, device='cpu') -> torch.Tensor:
         """Return rows (size, 2 * half), float32, of zeros but for the ones."""
         rows = torch.zeros(size, 2, self.half, device=device)
         rows[..., 0] = 1
@@ -110,7 +110,7 @@ class ReplayBuffer:
 
     def _packed(self, observations, actions, rewards, terminations, next_observations):
         """Return transitions as they are kept, on the device."""
-        rows = self.layout.empty(len(rewards), self._device)
+        rows = self.layout.new_rows(len(rewards), self._device)
         batch = self.layout.batch(rows)
         for kept, values in ((batch.actions, actions), (batch.rewards, rewards),
                              (batch.masks, terminations)):

@@ -14,6 +14,7 @@
 
 """A training run from dataset to checkpoints: offline, exact to resume, safe to interrupt."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -49,7 +50,7 @@ class TrainSettings:
     seed: int = 0                        # of weights, batches and dropout; allowed: 0 to 2**63 - 1
     device: str = 'auto'                 # where to train; allowed: auto | cpu | cuda
     # how an update is computed: by automatic differentiation, or on a CPU by gradients that are
-    # written down; auto: what a second's measurement finds sooner; allowed: auto | autograd | fast
+    # written down; auto: what a second's measurement finds faster; allowed: auto | autograd | fast
     engine: str = 'auto'
     log_every: int = 200                 # [updates] between rows of metrics; allowed: >= 1
     # [updates] between evaluations, where an environment is known; 0: at the end; allowed: >= 0
@@ -189,10 +190,18 @@ def _engine(run: RunDirectory, settings: TrainSettings, agent: IQLAgent,
         return settings.engine
     path = run.path / _ENGINE
     if agent.step:  # before there was a choice, by automatic differentiation
-        return json.loads(path.read_text())['engine'] if path.exists() else 'autograd'
+        return _read_engine(path) if path.exists() else 'autograd'
     engine, why = choose(agent, buffer, settings.updates)
     print(f'note: {why}', flush=True)
     return engine
+
+
+def _read_engine(path: Path) -> str:
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        said = json.loads(path.read_text())['engine']
+        if said in ENGINES[1:]:
+            return said
+    raise InputError(f'{path}: does not hold an engine; expected "autograd" or "fast" there')
 
 
 class _Trainer:

@@ -80,6 +80,14 @@ def test_a_run_goes_on_by_the_engine_that_it_was_begun_by():
     assert 'engine' not in read_header(folder / 'latest')['training']
 
 
+@pytest.mark.parametrize('text', ['', '[]', '{"engine": "jax"}'])
+def test_an_engine_that_is_none_is_named_with_its_file(text):
+    folder = train(settings(), CONFIG, should_stop=stop_after(1))
+    (folder / 'engine.json').write_text(text)
+    with pytest.raises(InputError, match='engine.json: does not hold an engine; expected'):
+        train(settings(), CONFIG, resume=True)
+
+
 def test_nothing_to_resume_is_said():
     with pytest.raises(InputError, match="run 'run': .* does not exist, so there is nothing"):
         train(settings(), CONFIG, resume=True)
