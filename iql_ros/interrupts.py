@@ -12,27 +12,56 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Ctrl-C for long work: the first one is a request to save and end, the second one ends."""
+"""
+How long work is ended: the first Ctrl-C is a request to save and end, the second one ends.
+
+SIGTERM is the same request: schedulers such as Slurm send it before they take a machine away.
+"""
 
 import contextlib
+import ctypes
+import os
 import signal
 import threading
+
+END_WITH_PARENT = 'IQL_ROS_END_WITH_PARENT'   # environment variable
+_PR_SET_PDEATHSIG = 1   # of prctl(2)
 
 
 @contextlib.contextmanager
 def first_interrupt():
-    """Yield an event that the first Ctrl-C sets; a second one interrupts where it stands."""
+    """Yield an event that the first Ctrl-C or SIGTERM sets; a second one ends as ever."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
 
     def on_interrupt(number, frame):
-        signal.signal(signal.SIGINT, previous)
+        restore()
         event.set()
 
-    previous = signal.signal(signal.SIGINT, on_interrupt)
+    def restore():
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    previous = {number: signal.signal(number, on_interrupt)
+                for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield event
     finally:
-        signal.signal(signal.SIGINT, previous)
+        restore()
+
+
+def end_with_parent() -> None:
+    """
+    Be ended by SIGTERM when the parent is gone, where IQL_ROS_END_WITH_PARENT is 1.
+
+    The launch files set it: a launch that is killed ends none of its nodes, and a robot whose
+    operator has closed the terminal must not drive on. A sweep sets it for its trials.
+    """
+    if os.environ.get(END_WITH_PARENT) != '1':
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    if os.getppid() != parent:  # it went before it was asked for
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -19,8 +19,8 @@ import os
 import signal
 import sys
 
+from iql_ros.interrupts import end_with_parent
 from iql_ros.nodes.hosting import output
-from iql_ros.nodes.hosting.parent import end_with_parent
 
 
 def _run(name: str) -> int:

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for nodes/hosting/parent.py."""
+"""Tests for end_with_parent of interrupts.py, by a node."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ import pytest
 
 NODE = """
 import sys
-from iql_ros.nodes.hosting.parent import end_with_parent
+from iql_ros.interrupts import end_with_parent
 end_with_parent()
 from rclpy.node import Node
 from iql_ros.nodes.hosting import process

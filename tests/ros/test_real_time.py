@@ -16,12 +16,10 @@
 
 import os
 import threading
-import time
 
 import pytest
 
-from iql_ros.nodes.hosting.real_time import (
-    ask_for_real_time, give_back_real_time, RightOfWay)
+from iql_ros.nodes.hosting.real_time import ask_for_real_time, give_back_real_time
 
 
 def test_every_thread_goes_before_ordinary_ones_until_it_is_given_back():
@@ -39,27 +37,3 @@ def test_every_thread_goes_before_ordinary_ones_until_it_is_given_back():
     end.set()
     assert (found, after) == ([os.SCHED_RR] * 2, [os.SCHED_OTHER] * 2)
     assert priorities == [1, 2]
-
-
-def test_others_give_way_to_a_tick_and_go_on_once_it_is_done():
-    way, order = RightOfWay(longest=10.0), []
-
-    def give_way():
-        way.give_way()
-        order.append('other')
-    with way:
-        other = threading.Thread(target=give_way)
-        other.start()
-        order.append('tick')
-    other.join()
-    way.give_way()
-    assert order == ['tick', 'other']
-
-
-def test_a_tick_that_hangs_loses_the_right_of_way():
-    way = RightOfWay()
-    with way:
-        began = time.monotonic()
-        for _ in range(1000):
-            way.give_way()
-        assert time.monotonic() - began < 1.0  # waited for once, not a thousand times

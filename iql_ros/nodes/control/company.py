@@ -19,7 +19,6 @@ import collections
 from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
 
 from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, stream_qos
-from iql_ros.nodes.hosting.real_time import TICK
 from iql_ros.nodes.sentry.publishers import COMMAND_QOS
 
 _UNKNOWN = '_NODE_NAME_UNKNOWN_'  # ROS 2's, of an endpoint whose node has gone or not yet come
@@ -45,7 +44,6 @@ class Company:
         """Return a remark for every command topic on which others publish."""
         remarks = []
         for topic in self._commanded:
-            TICK.give_way()
             names = collections.Counter(
                 (info.node_name, info.node_namespace)
                 for info in self._node.get_publishers_info_by_topic(topic))
@@ -72,15 +70,12 @@ class Company:
         """Return a remark for everyone whose QoS keeps messages of a topic from arriving."""
         pairs = []
         for topic, qos in self._streams.items():
-            TICK.give_way()
             pairs += [(topic, info, info.qos_profile, qos)
                       for info in self._node.get_publishers_info_by_topic(topic)]
         for topic in self._commanded:
-            TICK.give_way()
             pairs += [(topic, info, self._command_qos, info.qos_profile)
                       for info in self._node.get_subscriptions_info_by_topic(topic)]
         found = []
-        TICK.give_way()
         for topic, info, offered, asked in pairs:
             fits, why = qos_check_compatible(_named(offered), _named(asked))
             if fits == QoSCompatibility.ERROR:

@@ -22,7 +22,7 @@ import numpy as np
 from iql_ros.nodes.control.clock_watch import ClockWatch
 from iql_ros.nodes.control.control_loop import ControlLoop, RUNNING, TRIPPED, WAITING
 from iql_ros.nodes.hosting.real_time import (
-    ask_for_real_time, CONTROL, give_back_real_time, set_garbage_aside, TICK)
+    ask_for_real_time, CONTROL, give_back_real_time, set_garbage_aside)
 
 _POLL = 0.001           # [s] how often simulated time is looked at near a tick
 _LONGEST_WAIT = 0.1     # [s] how late a request to stop may be seen
@@ -98,8 +98,7 @@ class RealTimeLoop(ControlLoop):
             if self.state == WAITING and self._start_asked and self._reset:
                 index = max(index, self._reset_when_complete(tick_ns))
             else:
-                with TICK:
-                    self._tick(tick_ns, time.monotonic_ns())
+                self._tick(tick_ns, time.monotonic_ns())
             if self.state != RUNNING:  # an episode leaves no tick out
                 now_ns = self._host.now_ns() - self._interface.settle_ns
                 index = max(index, self._interface.tick_index(now_ns))

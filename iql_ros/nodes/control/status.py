@@ -26,7 +26,6 @@ from iql_ros.nodes.control.loop_statistics import LoopStatistics
 from iql_ros.nodes.control.observation_limit import ObservationLimit
 from iql_ros.nodes.control.robot_bridge import RobotBridge
 from iql_ros.nodes.control.stops import Stops
-from iql_ros.nodes.hosting.real_time import TICK
 from iql_ros.nodes.learning.learning_link import LearningLink
 from iql_ros.robot.episode_runner import EpisodeRunner
 
@@ -55,7 +54,6 @@ class Status:
         remarks, values = self.learning.describe() if self.learning else ([], {})
         waiting = self.loop.waiting_for if active and state != TRIPPED else ()
         limit, company = self.observation_limit, self.stops.remarks()
-        TICK.give_way()
         reasons = [self.runner.gate.trip_reason, ', '.join(waiting), *company,
                    self.episode_log.trouble, limit and limit.remark,
                    self.runner.operated and 'operator in control', *remarks]

@@ -17,8 +17,6 @@
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 
-from iql_ros.nodes.hosting.real_time import TICK
-
 
 class DiagnosticsPublisher:
     """Publishes one status of its host node; not a Node."""
@@ -34,7 +32,6 @@ class DiagnosticsPublisher:
 
     def _publish(self) -> None:
         level, message, values = self._describe()
-        TICK.give_way()
         array = DiagnosticArray(status=[DiagnosticStatus(
             level=level, name=self._name, message=message, hardware_id=self._hardware,
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])])

@@ -25,7 +25,6 @@ from rclpy.executors import (
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from iql_ros.nodes.hosting.message_waiter import MessageWaiter, take_message
-from iql_ros.nodes.hosting.real_time import TICK
 
 _FOREVER = -1  # [ns]
 _PRIVATE = ('_guard', '_is_shutdown', '_sigint_gc', '_tasks')
@@ -90,7 +89,6 @@ class MessageExecutor(SingleThreadedExecutor):
                 pass
         if not self.context.ok():
             raise ExternalShutdownException
-        TICK.give_way()
         self._serve_rest()
 
     def _serve_rest(self) -> None:
@@ -169,7 +167,6 @@ class _Waiting:
         return not any(ready.values())
 
     def _attempt(self, serve, entity) -> None:
-        TICK.give_way()
         try:
             serve(entity)
         except Exception as error:

@@ -12,48 +12,13 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""
-What keeps a process in time.
-
-Real-time scheduling where that may be, no long collection, and one who has the right of way.
-"""
+"""What keeps a process in time: real-time scheduling where that may be, no long collection."""
 
 import gc
 import os
-import threading
 
 # Among real-time threads, low; the sentry's is above all of the process it watches.
 CONTROL, SENTRY = 10, 12
-_LONGEST_WAIT = 0.003   # [s] for one who has the right of way; a tick takes half of that
-
-
-class RightOfWay:
-    """
-    Lets the thread of a control loop run alone while it has a tick to do.
-
-    Threads of Python take turns at one interpreter, by no priority: beside two that are busy a
-    tick of 1.5 ms took 12. So the others call `give_way` before whatever takes them a while.
-    """
-
-    def __init__(self, longest: float = _LONGEST_WAIT):
-        """Let all run; a tick that takes more than `longest` [s] loses the right."""
-        self._longest = longest
-        self._free = threading.Event()
-        self._free.set()
-
-    def __enter__(self):
-        self._free.clear()
-
-    def __exit__(self, *_):
-        self._free.set()
-
-    def give_way(self) -> None:
-        """Wait while a tick is done."""
-        if not self._free.is_set() and not self._free.wait(self._longest):
-            self._free.set()
-
-
-TICK = RightOfWay()   # there is one interpreter in a process
 
 
 def set_garbage_aside() -> None:

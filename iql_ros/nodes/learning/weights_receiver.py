@@ -22,7 +22,6 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import UInt8MultiArray
 
 from iql_ros.files import InputError
-from iql_ros.nodes.hosting.real_time import TICK
 from iql_ros.online.weights import read_weights, Weights
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.runs.policy import Policy
@@ -80,7 +79,6 @@ class WeightsReceiver:
             if weights.run == self.run and weights.version < self.newest:
                 raise InputError(f'weights: version {weights.version} is older than '
                                  f'{self.newest}')
-            TICK.give_way()
             self._policy.try_weights(
                 weights.tensors, self._observations(), f'weights version {weights.version}')
         except InputError as error:
