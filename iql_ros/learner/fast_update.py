@@ -27,7 +27,8 @@ differentiation costs beside the matrix products of networks this small is saved
 4. The networks take turns with the same few buffers, which so stay in a core's cache.
 
 The agent's parameters and Adam's moments become views of these vectors: who reads, copies or
-loads them need not know.
+loads them need not know. Agents of several seeds may be updated together: every tensor then has
+a leading dimension S, and nothing else changes (graph_update.py says what that is for).
 """
 
 import torch
@@ -53,20 +54,20 @@ class FlatNetwork:
 
         Args:
             shapes: (1 + inputs, outputs) of every layer, in order.
-            vectors: parameters, and of what learns gradient, exp_avg and exp_avg_sq: each (n,),
-                where behind the layers may be other parameters.
+            vectors: parameters, and of what learns gradient, exp_avg and exp_avg_sq: each
+                (..., n), where behind the layers may be other parameters.
             step: Adam's count, a float32 tensor; None: it does not learn.
 
         """
         self._vectors, self._step = vectors, step
         self.parameters = vectors['parameters']
         self.layers, self.rest = _split(self.parameters, shapes)
-        self.transposed = [layer[1:].t() for layer in self.layers]  # (outputs, inputs)
+        self.transposed = [layer[..., 1:, :].mT for layer in self.layers]  # (outputs, inputs)
         if step is not None:
             self.gradients, self.rest_gradient = _split(vectors['gradient'], shapes)
 
-    def descend(self, learning_rate: float) -> None:
-        """Take a step of Adam by the gradient, once its count has been raised."""
+    def descend(self, learning_rate) -> None:
+        """Take a step of Adam by the gradient, once its count has been raised; float or tensor."""
         torch._fused_adam_(
             [self.parameters], [self._vectors['gradient']], [self._vectors['exp_avg']],
             [self._vectors['exp_avg_sq']], [], [self._step], lr=learning_rate, **_ADAM)
@@ -80,28 +81,35 @@ def _split(vector, shapes) -> tuple[list, torch.Tensor]:
 
 
 class _FlatParameters:
-    """The vectors that an agent's networks of one kind are views of, from now on."""
+    """The vectors that agents' networks of one kind are views of, from now on."""
 
-    def __init__(self, layers, optimiser, rest=None):
+    def __init__(self, networks):
         """
         Take parameters over, with Adam's moments.
 
         Args:
-            layers: (weight, bias) of every layer, in order: of one network (outputs, inputs) and
-                (outputs,), of twins (2, outputs, inputs) and (2, outputs).
-            optimiser: Their Adam; None: they do not learn.
-            rest: Another parameter, for behind the layers.
+            networks: Of each agent (layers, optimiser, rest). The layers are (weight, bias) in
+                order: of one network (outputs, inputs) and (outputs,), of twins (2, outputs,
+                inputs) and (2, outputs). The optimiser is their Adam; None: they do not learn.
+                The rest is another parameter, for behind the layers, or None.
 
         """
-        first = layers[0][1]
-        lead = first.shape[:-1]
+        layers, optimiser, rest = networks[0]
+        first, several = layers[0][1], () if len(networks) == 1 else (len(networks),)
         self.shapes = [(1 + weight.shape[-1], weight.shape[-2]) for weight, _ in layers]
         size = sum(inputs * outputs for inputs, outputs in self.shapes)
         size += 0 if rest is None else len(rest)
         names = ('parameters', 'gradient', *_KEPT) if optimiser else ('parameters',)
-        self._vectors = {name: torch.zeros(*lead, size) for name in names}
-        self.step = torch.zeros(()) if optimiser else None
-        views = {name: _split(vector, self.shapes) for name, vector in self._vectors.items()}
+        self._vectors = {name: torch.zeros(*first.shape[:-1], *several, size, device=first.device)
+                         for name in names}  # twins (2, S, n): one of them is in one piece
+        self.step = torch.zeros((), device=first.device) if optimiser else None
+        for index, network in enumerate(networks):
+            self._take_over(*network, {
+                name: vector.select(-2, index) if several else vector
+                for name, vector in self._vectors.items()})
+
+    def _take_over(self, layers, optimiser, rest, vectors: dict) -> None:
+        views = {name: _split(vector, self.shapes) for name, vector in vectors.items()}
         for index, pair in enumerate(layers):
             for parameter, pick in zip(pair, (_weight, _bias)):
                 self._move(parameter, optimiser, {
@@ -135,51 +143,64 @@ class _Activations:
     """The first rows of the hidden layers' buffers: with their ones, without, and transposed."""
 
     def __init__(self, buffers, rows: int):
-        self.plain = [buffer[:rows, _LINE:] for buffer in buffers]
-        self.inputs = [buffer[:rows, _LINE - 1:] for buffer in buffers]
-        self.transposed = [inputs.t() for inputs in self.inputs]
+        self.plain = [buffer[..., :rows, _LINE:] for buffer in buffers]
+        self.inputs = [buffer[..., :rows, _LINE - 1:] for buffer in buffers]
+        self.transposed = [inputs.mT for inputs in self.inputs]
 
 
 class FastUpdate:
-    """The updates of one agent on a CPU; `rows` is where the next batch goes."""
+    """The updates of one agent, or of several; `rows` is where the next batch goes."""
 
-    def __init__(self, agent):
+    def __init__(self, agents):
         """
-        Take an IQLAgent's parameters and Adam's moments over, as they are.
+        Take the parameters of IQLAgents and Adam's moments over, as they are.
 
-        From here on only this may change them, or who copies into them.
+        From here on only this may change them, or who copies into them. Several agents differ in
+        nothing but their seeds, and are at one step.
         """
-        self._agent, layout = agent, RowLayout(agent.observation_dim, agent.action_dim)
-        actor = _FlatParameters(_layers(agent.actor.mlp), agent.optimisers['actor'],
-                                agent.actor.log_std_parameter)
-        value = _FlatParameters(_layers(agent.value.mlp), agent.optimisers['value'])
-        critics = _FlatParameters(_twin_layers(agent.critic), agent.optimisers['critic'])
-        targets = _FlatParameters(_twin_layers(agent.target_critic), None)
+        self._agents, first = agents, agents[0]
+        layout = RowLayout(first.observation_dim, first.action_dim)
+        actor = _FlatParameters([(_layers(agent.actor.mlp), agent.optimisers['actor'],
+                                  agent.actor.log_std_parameter) for agent in agents])
+        value = _FlatParameters([(_layers(agent.value.mlp), agent.optimisers['value'], None)
+                                 for agent in agents])
+        critics = _FlatParameters([(_twin_layers(agent.critic), agent.optimisers['critic'], None)
+                                   for agent in agents])
+        targets = _FlatParameters([(_twin_layers(agent.target_critic), None, None)
+                                   for agent in agents])
         self._actor, self._value = actor.network(), value.network()
         self._critics = [critics.network(twin) for twin in range(2)]
         self._targets = [targets.network(twin) for twin in range(2)]
         self._steps = {'actor': [actor.step], 'all': [actor.step, value.step, critics.step]}
+        lead = () if len(agents) == 1 else (len(agents),)
+        self._product = torch.bmm if lead else torch.mm
         with torch.inference_mode():  # nothing is noted of what is written here
-            self._view(layout.new_rows(agent.config.batch_size), layout)
-            self._make_room(agent.config.batch_size, agent.config.hidden_dims)
+            size = (*lead, self.config.batch_size)
+            self._view(layout.new_rows(size, first.device), layout)
+            self._make_room(lead, self.config.batch_size, self.config.hidden_dims, first.device)
+
+    @property
+    def config(self):
+        """Return the IQLConfig of its agents."""
+        return self._agents[0].config
 
     def _view(self, rows, layout: RowLayout) -> None:
         """View a batch as the networks read it, each with its column of ones."""
         seen, both = 1 + layout.observation_dim, 1 + layout.observation_dim + layout.action_dim
         self.rows, self._batch = rows, layout.batch(rows)
-        self._s, self._sa = rows[:, :seen], rows[:, :both]
-        self._both = rows.view(-1, layout.half)[:, :seen]    # s and s' in turn
-        self._rewards = self._batch.rewards.unsqueeze(1)
-        self._masks = self._batch.masks.unsqueeze(1)
+        self._s, self._sa = rows[..., :seen], rows[..., :both]
+        self._both = rows.view(*rows.shape[:-2], -1, layout.half)[..., :seen]  # s and s' in turn
+        self._rewards = self._batch.rewards.unsqueeze(-1)
+        self._masks = self._batch.masks.unsqueeze(-1)
 
-    def _make_room(self, batch: int, hidden) -> None:
-        buffers = [torch.ones(2 * batch, _LINE + size) for size in hidden]
+    def _make_room(self, lead, batch: int, hidden, device) -> None:
+        buffers = [torch.ones(*lead, 2 * batch, _LINE + size, device=device) for size in hidden]
         self._hidden, self._wide = _Activations(buffers, batch), _Activations(buffers, 2 * batch)
-        self._back = [torch.empty(batch, size) for size in hidden]
+        self._back = [torch.empty(*lead, batch, size, device=device) for size in hidden]
         self._q, self._target_q, self._weights, self._bootstrap, self._slope = (
-            torch.empty(batch, 1) for _ in range(5))
-        self._v = torch.empty(2 * batch, 1)
-        self._new_v, self._next_v = self._v.view(batch, 2).split(1, dim=1)
+            torch.empty(*lead, batch, 1, device=device) for _ in range(5))
+        self._v = torch.empty(*lead, 2 * batch, 1, device=device)
+        self._new_v, self._next_v = self._v.view(*lead, batch, 2).split(1, dim=-1)
         self._mean, self._error, self._work = (
             torch.empty_like(self._batch.actions, memory_format=torch.contiguous_format)
             for _ in range(3))
@@ -193,18 +214,19 @@ class FastUpdate:
             kept.copy_(values)
 
     @torch.inference_mode()
-    def update(self, learning_rate: float, actor_rate: float, dropout_masks, report: bool) -> dict:
+    def update(self, learning_rate, actor_rate, dropout_masks, report: bool) -> dict:
         """
         Do one update on `rows`, Algorithm 1 in the authors' order.
 
         Args:
-            learning_rate: Of critic and value.
-            actor_rate: Of the actor.
+            learning_rate: Of critic and value, a float or a tensor.
+            actor_rate: Of the actor, likewise.
             dropout_masks: As actor_loss takes them.
-            report: Whether to return the metrics, tensors of no dimension; else nothing is.
+            report: Whether to return the metrics, tensors of no dimension, or (S,) of several
+                agents; else nothing is.
 
         """
-        cloning = self._agent.config.algorithm == 'bc'
+        cloning = self.config.algorithm == 'bc'
         for step in self._steps['actor' if cloning else 'all']:
             step.add_(1)
         found = {}
@@ -218,9 +240,9 @@ class FastUpdate:
             found |= self._learn_critics(learning_rate, report)
         return found
 
-    def _learn_value(self, learning_rate: float, report: bool) -> dict:
+    def _learn_value(self, learning_rate, report: bool) -> dict:
         """Descend on V, and leave the target critic's and the new V's values in their buffers."""
-        config, q, slope = self._agent.config, self._q, self._slope
+        config, q, slope = self.config, self._q, self._slope
         first, second = self._targets
         torch.minimum(self._forward(first, self._sa, self._hidden, q),
                       self._forward(second, self._sa, self._hidden, slope), out=self._target_q)
@@ -228,10 +250,10 @@ class FastUpdate:
         found = {}
         if report:
             weight = torch.where(slope > 0, config.expectile, 1 - config.expectile)
-            found = {'value/loss': (weight * slope.square()).mean(), 'value/mean': q.mean()}
+            found = {'value/loss': _mean(weight * slope.square()), 'value/mean': _mean(q)}
         # of w d^2 with d = target_q - v the slope in v is -2 w d: w is its leak
         _leaky_relu(slope, (1 - config.expectile) / config.expectile, out=slope)
-        slope.mul_(-2 * config.expectile / len(slope))
+        slope.mul_(-2 * config.expectile / config.batch_size)
         self._backward(self._value, self._s, slope)
         self._value.descend(learning_rate)
         self._forward(self._value, self._both, self._wide, self._v)
@@ -239,73 +261,80 @@ class FastUpdate:
 
     def _weigh(self, report: bool) -> dict:
         """Leave the actor's weights, as advantage_weights."""
-        config, weights = self._agent.config, self._weights
+        config, weights = self.config, self._weights
         torch.sub(self._target_q, self._new_v, out=weights)
-        found = {'actor/advantage_mean': weights.mean()} if report else {}
+        found = {'actor/advantage_mean': _mean(weights)} if report else {}
         weights.mul_(config.inverse_temperature).exp_().clamp_max_(config.advantage_weight_max)
         if report:
             clipped = weights >= config.advantage_weight_max
-            found['actor/weight_clipped'] = clipped.float().mean()
+            found['actor/weight_clipped'] = _mean(clipped.float())
         return found
 
-    def _learn_actor(self, learning_rate: float, dropout_masks, report: bool) -> dict:
+    def _learn_actor(self, learning_rate, dropout_masks, report: bool) -> dict:
         """Descend on the actor by the weights; what is left in their buffer is of no use."""
         actor, weights, actions = self._actor, self._weights, self._batch.actions
-        log_std = actor.rest.clamp(*LOG_STD_RANGE)
+        clipped = actor.rest.clamp(*LOG_STD_RANGE)
+        log_std = clipped.unsqueeze(-2)
         precision = torch.exp(-log_std)
         mean = self._forward(actor, self._s, self._hidden, self._mean, dropout_masks).tanh_()
         found = {}
         if report:
-            loss = -(weights.squeeze(1) * log_prob(mean, log_std, actions)).mean()
-            found = {'actor/loss': loss, 'actor/learning_rate': torch.tensor(learning_rate)}
-        weights.mul_(-1 / len(weights))
+            terms = weights * log_prob(mean, log_std, actions).unsqueeze(-1)
+            found = {'actor/loss': -_mean(terms),
+                     'actor/learning_rate': torch.as_tensor(learning_rate)}
+        weights.mul_(-1 / self.config.batch_size)
         error = torch.sub(actions, mean, out=self._error).mul_(precision)
         work = torch.mul(error, weights, out=self._work)
-        torch.sum(work * error - weights, 0, out=actor.rest_gradient)
-        actor.rest_gradient.mul_(log_std == actor.rest)  # none where it is clipped
+        torch.sum(work * error - weights, -2, out=actor.rest_gradient)
+        actor.rest_gradient.mul_(clipped == actor.rest)  # none where it is clipped
         _tanh_backward(work.mul_(precision), mean, grad_input=work)
         self._backward(actor, self._s, work, dropout_masks)
         actor.descend(learning_rate)
         return found
 
-    def _learn_critics(self, learning_rate: float, report: bool) -> dict:
+    def _learn_critics(self, learning_rate, report: bool) -> dict:
         """Descend on each critic, and move its target."""
-        config, q, slope, found = self._agent.config, self._q, self._slope, {}
+        config, q, slope, found = self.config, self._q, self._slope, {}
         torch.addcmul(self._rewards, self._masks, self._next_v, value=config.discount,
                       out=self._bootstrap)
         for twin, (critic, target) in enumerate(zip(self._critics, self._targets), start=1):
             torch.sub(self._forward(critic, self._sa, self._hidden, q), self._bootstrap, out=slope)
             if report:
-                found[f'critic/q{twin}'] = q.mean()
-                found['critic/loss'] = found.get('critic/loss', 0.0) + slope.square().mean()
-            self._backward(critic, self._sa, slope.mul_(2 / len(slope)))
+                found[f'critic/q{twin}'] = _mean(q)
+                found['critic/loss'] = found.get('critic/loss', 0.0) + _mean(slope.square())
+            self._backward(critic, self._sa, slope.mul_(2 / config.batch_size))
             critic.descend(learning_rate)
             target.parameters.lerp_(critic.parameters, config.target_update_rate)
         return found
 
     # Networks --------------------------------------------------------------------------------
 
-    @staticmethod
-    def _forward(network: FlatNetwork, inputs, hidden: _Activations, out, dropout_masks=None):
+    def _forward(self, network: FlatNetwork, inputs, hidden: _Activations, out,
+                 dropout_masks=None):
         """Return the network's output, in `out`; its activations stay in `hidden`."""
-        *inner, last = network.layers
+        product, (*inner, last) = self._product, network.layers
         for index, layer in enumerate(inner):
-            plain = torch.mm(inputs, layer, out=hidden.plain[index]).clamp_min_(0)
+            plain = product(inputs, layer, out=hidden.plain[index]).clamp_min_(0)
             if dropout_masks is not None:
                 plain.mul_(dropout_masks[index])
             inputs = hidden.inputs[index]
-        return torch.mm(inputs, last, out=out)
+        return product(inputs, last, out=out)
 
     def _backward(self, network: FlatNetwork, inputs, gradient, dropout_masks=None) -> None:
         """Leave the network's gradient; `gradient` is that of what _forward returned last."""
-        hidden = self._hidden
+        product, hidden = self._product, self._hidden
         for index in reversed(range(len(hidden.plain))):
-            torch.mm(hidden.transposed[index], gradient, out=network.gradients[index + 1])
-            gradient = torch.mm(gradient, network.transposed[index + 1], out=self._back[index])
+            product(hidden.transposed[index], gradient, out=network.gradients[index + 1])
+            gradient = product(gradient, network.transposed[index + 1], out=self._back[index])
             if dropout_masks is not None:
                 gradient.mul_(dropout_masks[index])
             _relu_backward(gradient, hidden.plain[index], 0, grad_input=gradient)
-        torch.mm(inputs.t(), gradient, out=network.gradients[0])
+        product(inputs.mT, gradient, out=network.gradients[0])
+
+
+def _mean(values) -> torch.Tensor:
+    """Return the mean over a batch of (..., B, 1), one for each agent."""
+    return values.mean((-2, -1))
 
 
 def _layers(mlp) -> list:

@@ -22,6 +22,7 @@ import torch
 
 from iql_ros.files import InputError, unknown_name
 from iql_ros.learner.fast_update import FastUpdate
+from iql_ros.learner.graph_update import GraphUpdate
 from iql_ros.learner.networks import Actor, log_prob, TwinCritic, Value
 from iql_ros.learner.replay_buffer import Batch, ReplayBuffer, sample_dropout
 
@@ -170,6 +171,7 @@ class IQLAgent:
         self.optimisers = {name: _adam(getattr(self, name), config.learning_rate)
                            for name in ('actor', 'critic', 'value')}
         self._fast: FastUpdate | None = None
+        self._graph: GraphUpdate | None = None
         self._online = list(self.critic.parameters())
         self._target = list(self.target_critic.parameters())
 
@@ -200,17 +202,24 @@ class IQLAgent:
         if self.config.normalise_observations:
             self.actor.normaliser.fit(observations)
 
-    def use_fast_update(self) -> None:
+    def use_fast_update(self, buffer: ReplayBuffer | None = None) -> None:
         """
         Learn by fast_update.py from here on: the same numbers to rounding, not to the bit.
 
+        On a GPU by graph_update.py, for which it takes the buffer of all updates to come; it may
+        not grow.
+
         Raises:
-            InputError: on another device than a CPU.
+            InputError: on a GPU without the buffer.
 
         """
-        if self.device.type != 'cpu':
-            raise InputError(f'the fast update is for a CPU; this agent is on {self.device}')
-        self._fast = self._fast or FastUpdate(self)
+        if self.device.type == 'cpu':
+            self._fast = self._fast or FastUpdate([self])
+        elif buffer is None:
+            raise InputError(f'the fast update on {self.device} needs the buffer it learns from')
+        else:
+            self._graph = GraphUpdate([self], buffer)
+            self._fast = self._graph.update
 
     def update_many(self, buffer: ReplayBuffer, count: int) -> dict[str, float]:
         """
@@ -218,6 +227,8 @@ class IQLAgent:
 
         Where a run is cut into blocks makes no difference, to the bit.
         """
+        if self._graph:
+            return self._graph.run(count)[0]
         end = self.step + count
         while self.step < end:
             for rows in buffer.rows(self.seed, self.step, min(_DRAWN, end - self.step),

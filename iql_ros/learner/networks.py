@@ -97,10 +97,20 @@ class Mlp(nn.Module):
         """
         *hidden, last = self.layers
         for index, layer in enumerate(hidden):
-            inputs = torch.relu_(layer(inputs))  # in place: a CPU waits for memory here
+            inputs = torch.relu_(_apply(layer, inputs))  # in place: a CPU waits for memory here
             if dropout_masks is not None:
                 inputs = inputs * dropout_masks[index]
-        return last(inputs)
+        return _apply(last, inputs)
+
+
+def _apply(layer: nn.Linear, inputs):
+    """
+    Apply a layer as if its weights lay as a checkpoint's do.
+
+    Where the fast update learns they lie transposed, by which a product has other last bits: the
+    policy of a training would not be to the bit that of its checkpoint.
+    """
+    return nn.functional.linear(inputs, layer.weight.contiguous(), layer.bias)
 
 
 def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:

@@ -51,17 +51,17 @@ class RowLayout(NamedTuple):
         """Return the length of half a row, a multiple of 32 bytes."""
         return -(-(1 + self.observation_dim + max(self.action_dim, 2)) // 8) * 8
 
-    def new_rows(self, size: int, device='cpu') -> torch.Tensor:
-        """Return rows (size, 2 * half), float32, of zeros but for the ones."""
-        rows = torch.zeros(size, 2, self.half, device=device)
+    def new_rows(self, size: tuple[int, ...], device='cpu') -> torch.Tensor:
+        """Return rows (*size, 2 * half), float32, of zeros but for the ones."""
+        rows = torch.zeros(*size, 2, self.half, device=device)
         rows[..., 0] = 1
-        return rows.view(size, 2 * self.half)
+        return rows.view(*size, 2 * self.half)
 
     def batch(self, rows) -> Batch:
-        """Return views of rows (B, 2 * half)."""
+        """Return views of rows (..., B, 2 * half)."""
         end, second = 1 + self.observation_dim, self.half + 1 + self.observation_dim
-        return Batch(rows[:, 1:end], rows[:, end:end + self.action_dim], rows[:, second],
-                     rows[:, second + 1], rows[:, self.half + 1:second])
+        return Batch(rows[..., 1:end], rows[..., end:end + self.action_dim], rows[..., second],
+                     rows[..., second + 1], rows[..., self.half + 1:second])
 
 
 class ReplayBuffer:
@@ -110,7 +110,7 @@ class ReplayBuffer:
 
     def _packed(self, observations, actions, rewards, terminations, next_observations):
         """Return transitions as they are kept, on the device."""
-        rows = self.layout.new_rows(len(rewards), self._device)
+        rows = self.layout.new_rows((len(rewards),), self._device)
         batch = self.layout.batch(rows)
         for kept, values in ((batch.actions, actions), (batch.rewards, rewards),
                              (batch.masks, terminations)):
@@ -118,7 +118,7 @@ class ReplayBuffer:
         batch.masks.neg_().add_(1.0)
         for kept, values in ((batch.observations, observations),
                              (batch.next_observations, next_observations)):
-            raw = torch.as_tensor(np.array(values), device=self._device)  # strides of its own
+            raw = torch.as_tensor(np.asarray(values).copy(), device=self._device)  # own strides
             with torch.no_grad():
                 kept.copy_(self._normalise(raw))
         return rows
@@ -177,8 +177,12 @@ class ReplayBuffer:
 
     @torch.inference_mode()
     def take(self, rows: torch.Tensor, out: torch.Tensor) -> None:
-        """Put the rows of an integer tensor (B,), as they are kept, into `out` (B, 2 * half)."""
-        torch.index_select(self._rows, 0, rows, out=out)
+        """
+        Put the rows of an integer tensor (B,), as they are kept, into `out` (B, 2 * half).
+
+        Or those of (S, B) into (S, B, 2 * half).
+        """
+        torch.index_select(self._rows, 0, rows.flatten(), out=out.view(-1, out.shape[-1]))
 
 
 def _check(arrays: dict, size: int) -> None:

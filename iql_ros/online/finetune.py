@@ -119,6 +119,8 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
     agent = load_agent(run.latest() or settings.checkpoint, settings.device)
     agent.seed = settings.seed
     agent.hold_learning_rate(settings.learning_rate)
+    if agent.device.type == 'cpu':  # on a GPU its buffer may not grow
+        agent.use_fast_update()
     buffer = ReplayBuffer(
         dataset.observations, dataset.actions,
         RewardTransform(transform['scale'], transform['shift']).apply(dataset.rewards),

@@ -143,3 +143,13 @@ def test_online_transitions_are_learned_from_too():
 def test_a_batch_of_another_size_is_refused():
     with pytest.raises(ValueError, match='a batch of 5; expected 6'):
         both()[1].update(make_batch(5))
+
+
+def test_the_policy_of_a_training_is_that_of_its_checkpoint_to_the_bit():
+    agent, other = make_agent(hidden_dims=(64, 64)), make_agent(hidden_dims=(64, 64))
+    agent.use_fast_update()
+    agent.update_many(make_buffer(), 5)
+    other.actor.load_state_dict(agent.actor.state_dict())
+    rng = np.random.default_rng(0)
+    for observation in rng.normal(size=(50, agent.observation_dim)):
+        assert np.array_equal(agent.act(observation), other.act(observation))
