@@ -26,6 +26,7 @@ SHARED_FOLDERS = ('benchmarks', 'config', 'launch', 'share', 'sim')
 EXTRAS = {
     'data': ['minari[hdf5]>=0.5.3', 'h5py>=3.8', 'rosbags>=0.11'],
     'sim': ['gymnasium[mujoco]>=1.0'],
+    'ray': ['ray>=2.9'],   # for --on ray alone: sweeps and conversions over machines
     'report': ['tensorboard>=2.15', 'tqdm>=4.65', 'matplotlib>=3.8'],
     # ROS 2 Jazzy from PyPI (x86-64); a machine with ROS installed must not have these as well
     'wheels': ['ros-jazzy-rclpy', 'ros-jazzy-rmw-fastrtps-cpp', 'ros-jazzy-common-interfaces'],

@@ -98,6 +98,22 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHORT.maxstring else f'{text[:_SHORT.maxstring - 3]}...'
 
 
+def read_config(folder: str, name: str) -> dict:
+    """
+    Read a YAML file of settings, or one that is shipped in config/`folder` by its name.
+
+    Raises:
+        InputError: when there is none.
+
+    """
+    shipped = {path.stem: path for path in (share_folder() / 'config' / folder).glob('*.yaml')}
+    if name in shipped:
+        return read_yaml(shipped[name])
+    if not Path(name).exists() and not Path(name).suffix:
+        raise unknown_name('config', name, [*sorted(shipped), 'or a YAML file'])
+    return read_yaml(name)
+
+
 def check_keys(mapping, allowed, where: str) -> dict:
     """
     Return the mapping when it is one and has no key beyond `allowed`.

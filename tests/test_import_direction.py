@@ -26,16 +26,17 @@ from tests.places import ROOT
 PACKAGE = ROOT / 'iql_ros'
 
 # Each family may import itself and those before it, not even inside a function the ones after it.
-GROUND = ('files', 'interrupts', 'pages', 'tasks', 'yaml_loader')
-FAMILIES = ('ground', 'learner', 'robot', 'sim', 'data', 'runs', 'online', 'demo', 'nodes', 'cli')
+GROUND = ('files', 'interrupts', 'pages', 'parallel', 'ray_cluster', 'tasks', 'yaml_loader')
+FAMILIES = ('ground', 'learner', 'robot', 'sim', 'data', 'runs', 'sweeps', 'online', 'demo',
+            'nodes', 'cli')
 # The nodes start processes of their own, so that the command line never needs them.
 APART = {'demo': {'nodes'}, 'cli': {'nodes'}}
 # The nodes themselves stand over their parts, which are in such an order too.
 NODE_ROOMS = ('hosting', 'learning', 'sentry', 'control')
 
 BASE = {'numpy', 'yaml', 'torch', 'safetensors'}
-MAY_NEED = {'ground': {'numpy', 'yaml', 'matplotlib'}, 'learner': {'numpy', 'yaml', 'torch'},
-            'robot': {'numpy', 'yaml'}}
+MAY_NEED = {'ground': {'numpy', 'yaml', 'matplotlib', 'ray'},
+            'learner': {'numpy', 'yaml', 'torch'}, 'robot': {'numpy', 'yaml'}}
 ROS_NAMES = ('rclpy', 'rosidl_runtime_py', 'ament_index_python', 'std_srvs', 'launch')
 
 
@@ -193,7 +194,7 @@ def test_a_base_only_python_imports_it(module):
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         'sys.meta_path.insert(0, Absent())\n')
     absent = ('ament_index_python', 'gymnasium', 'gymnasium_robotics', 'h5py', 'launch',
-              'matplotlib', 'minari', 'mujoco', 'rclpy', 'rosbags', 'tensorboard', 'tqdm')
+              'matplotlib', 'minari', 'mujoco', 'ray', 'rclpy', 'rosbags', 'tensorboard', 'tqdm')
     code = f'ABSENT = {absent!r}\n{blocker}import iql_ros.{module}\n'
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -20,11 +20,12 @@ import os
 import sys
 
 from iql_ros import __version__
-from iql_ros.cli import commands, data_commands
+from iql_ros.cli import commands, data_commands, sweep_commands
 from iql_ros.cli.json_output import json_text
-from iql_ros.cli.parser import count, names, number, Parser, seed
+from iql_ros.cli.parser import count, names, number, Parser, resources, seed, seeds
 from iql_ros.data.bags.files import ALLOWANCES
 from iql_ros.files import InputError
+from iql_ros.interrupts import end_with_parent
 
 
 def main(arguments=None) -> int:
@@ -35,6 +36,7 @@ def main(arguments=None) -> int:
     Ctrl-C.
     """
     options = _parser().parse_args(arguments)
+    end_with_parent()
     try:
         return _run(options)
     except InputError as error:
@@ -67,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog='iql-ros', description='Learn robot controllers from recordings.')
     parser.add_argument('--version', action='version', version=f'iql_ros {__version__}')
     subparsers = parser.add_subparsers(metavar='COMMAND', required=True)
-    for add in (_add_convert, _add_inspect, _add_train, _add_finetune, _add_evaluate,
-                _add_benchmark, _add_doctor, _add_demo):
+    for add in (_add_convert, _add_inspect, _add_train, _add_sweep, _add_finetune,
+                _add_evaluate, _add_benchmark, _add_doctor, _add_demo):
         add(subparsers)
     return parser
 
@@ -78,7 +80,8 @@ def _add_command(subparsers, name: str, run, summary: str, example: str):
     parser = subparsers.add_parser(
         name, help=summary, description=summary, epilog=f'example:\n  {example}',
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.set_defaults(run=run, as_json=False)
+    parser.set_defaults(run=run, as_json=False, begin_or_resume=False, on='here', jobs=None,
+                        address=None, resources=None)
     return parser
 
 
@@ -131,6 +134,9 @@ def _add_convert(subparsers) -> None:
                              "the bag's beginning, outcome success, failure or end")
     parser.add_argument('--report', metavar='FILE',
                         help='write the quality report too: .html (a page) or .json')
+    parser.add_argument('--jobs', type=count, metavar='N',
+                        help='bags read at once by this machine (default: one a core)')
+    _add_place_options(parser)
     _add_allow_option(parser)
     _add_types_option(parser)
     parser.add_argument('--env', metavar='ID', help='Gymnasium environment of the recording')
@@ -165,14 +171,56 @@ def _add_train(subparsers) -> None:
         'Train a policy offline; Ctrl-C saves, --resume goes on.',
         'iql-ros train --dataset robot/drive-v0\n'
         '  iql-ros train --dataset hopper.hdf5 --config locomotion --set updates=100000\n'
+        '  iql-ros train --dataset robot/drive-v0 --seeds 0-15\n'
         '  iql-ros train --resume --name hopper_iql')
+    _add_data_options(parser)
+    _add_run_options(parser, 'the dataset and the algorithm')
+    parser.add_argument('--begin-or-resume', action='store_true',
+                        help='go on where the run stopped, or begin it where there is none')
+    _add_seeds_option(parser, 'one run each in the folder NAME, side by side, and one report')
+
+
+def _add_sweep(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'sweep', sweep_commands.sweep,
+        'Train with many settings and seeds, side by side; Ctrl-C saves, --resume goes on.',
+        'iql-ros sweep --dataset robot/drive-v0 --set expectile=0.7,0.9 --seeds 3\n'
+        '  iql-ros sweep --dataset robot/drive-v0 --set inverse_temperature=1,3 --on ray '
+        '--address head:6379\n'
+        '  iql-ros sweep --dataset robot/drive-v0 --seeds 0-99 --print > trials.txt')
+    _add_data_options(parser)
+    _add_run_options(parser, 'the dataset', '; with KEY=VALUE,VALUE it is varied')
+    _add_seeds_option(parser, 'default: seed 0 alone')
+    parser.add_argument('--jobs', type=count, metavar='N',
+                        help='trials at once on this machine (default: one a core, or one a GPU)')
+    _add_place_options(parser)
+    parser.add_argument('--resources', type=resources, metavar='CPU=1,GPU=0.5',
+                        help='what a trial needs on a Ray cluster (default: CPU=1)')
+    parser.add_argument('--print', action='store_true',
+                        help='print the command of every trial that is not done, a line each '
+                             '(for xargs, Slurm arrays), and run none')
+
+
+def _add_data_options(parser) -> None:
     parser.add_argument('--dataset', metavar='ID|PATH', help='dataset (id, folder or HDF5 file)')
     parser.add_argument('--robot-config', metavar='YAML',
                         help='binds the policy to this robot (default: what the dataset says)')
-    _add_run_options(parser, 'the dataset and the algorithm')
     parser.add_argument('--env', metavar='ID', help='Gymnasium environment to evaluate in')
     _add_range_options(parser)
     _add_keys_option(parser)
+
+
+def _add_seeds_option(parser, what: str) -> None:
+    parser.add_argument('--seeds', type=seeds, metavar='N|A-B|A,B',
+                        help=f'how many (3: seeds 0, 1 and 2), a range or a list; {what}')
+
+
+def _add_place_options(parser) -> None:
+    parser.add_argument('--on', choices=('here', 'ray'), default='here', metavar='PLACE',
+                        help='here (processes of this machine) or ray (a Ray cluster)')
+    parser.add_argument('--address', metavar='HOST:PORT',
+                        help='of the cluster (default: $RAY_ADDRESS, else one of this machine '
+                             'alone is started)')
 
 
 def _add_finetune(subparsers) -> None:
@@ -195,11 +243,12 @@ def _add_finetune(subparsers) -> None:
                              'another task)')
 
 
-def _add_run_options(parser, named_after: str) -> None:
+def _add_run_options(parser, named_after: str, several: str = '') -> None:
     parser.add_argument('--config', metavar='YAML',
                         help='settings: a file, or the name of a shipped one (default: robot)')
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
-                        help='one setting, over those of --config; may be repeated')
+                        help='one setting, over those of --config; may be repeated'
+                             + several)
     parser.add_argument('--name', help="the run's folder in $IQL_RUNS (default ./runs); without "
                                        f'it, after {named_after}')
     parser.add_argument('--resume', action='store_true', help='go on where the run stopped')

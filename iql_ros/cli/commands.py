@@ -20,18 +20,21 @@ from pathlib import Path
 import time
 
 from iql_ros.cli.data_commands import checkpoint_file, print_data_notes
+from iql_ros.cli.sweep_commands import train_seeds
 from iql_ros.files import (
-    check_new_file, InputError, parse_yaml, read_yaml, share_folder, unknown_name)
+    check_new_file, InputError, parse_yaml, read_config, read_yaml, share_folder)
 
 _CONFIGS = {'train': 'iql', 'finetune': 'finetune'}  # folder of config/ with the shipped ones
 
 
-def train(options) -> None:
+def train(options) -> dict | None:
     from iql_ros.runs import train as training
     from iql_ros.runs.report import write_run_report
     from iql_ros.runs.run_directory import default_name
     given = _given(options, dataset=options.dataset, action_low=options.action_low,
                    action_high=options.action_high, observation_keys=options.observation_keys)
+    if options.seeds is not None:
+        return train_seeds(options, given)
     mapping = _settings(options, 'train', given, ('dataset', '--dataset ID'), default_name)
     settings, config = training.settings_from_mapping(mapping, options.config or 'the settings')
     folder = training.train(settings, config, resume=options.resume,
@@ -101,13 +104,15 @@ def _settings(options, command: str, given: dict, needed: tuple[str, str], defau
 
     """
     from iql_ros.runs.run_directory import RunDirectory
-    settings = {**_read_config(_CONFIGS[command], options.config or 'robot'), **given}
+    settings = {**read_config(_CONFIGS[command], options.config or 'robot'), **given}
     key, option = needed
     if key not in settings and not (options.resume and 'name' in settings):
         raise InputError(f'{option} is missing (with --resume: or --name NAME)')
     if 'name' not in settings:
         settings['name'] = default_name(settings)
     run = RunDirectory(str(settings['name']))
+    if options.begin_or_resume:
+        options.resume = run.begun
     if options.resume and not options.config:
         if not (run.path / 'config.yaml').is_file():
             raise InputError(f"run '{run.name}': {run.path} holds no config.yaml, so there is "
@@ -118,16 +123,6 @@ def _settings(options, command: str, given: dict, needed: tuple[str, str], defau
             raise InputError(f"run '{run.name}' is one of `iql-ros {of}`, which resumes it")
         return {**own, **given}
     return settings
-
-
-def _read_config(folder: str, name: str) -> dict:
-    """Read a YAML file of settings, or one that is shipped in config/`folder` by its name."""
-    shipped = {path.stem: path for path in (share_folder() / 'config' / folder).glob('*.yaml')}
-    if name in shipped:
-        return read_yaml(shipped[name])
-    if not Path(name).exists() and not Path(name).suffix:
-        raise unknown_name('config', name, [*sorted(shipped), 'or a YAML file'])
-    return read_yaml(name)
 
 
 def _given_robot(options) -> str | None:
@@ -212,12 +207,14 @@ def _load_robot(path: str):
     return interface
 
 
-def benchmark(options) -> None:
-    import runpy
+def benchmark(options) -> dict:
+    import subprocess
+    import sys
     if options.json is not None:
         check_new_file(options.json, '--json')
-    script = runpy.run_path(str(share_folder() / 'benchmarks' / 'updates.py'))
-    script['main'](['--json', options.json] if options.json else [])
+    script = share_folder() / 'benchmarks' / 'updates.py'
+    given = ['--json', options.json] if options.json else []
+    return {'ok': subprocess.call([sys.executable, script, *given]) == 0}
 
 
 def demo(options) -> None:

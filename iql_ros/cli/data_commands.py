@@ -20,6 +20,7 @@ from pathlib import Path
 import sys
 import time
 
+from iql_ros.cli.parser import check_place
 from iql_ros.files import check_new_file, InputError, write_atomic
 
 _FIRST_PROGRESS, _PROGRESS_EVERY = 3.0, 1.0  # [s]
@@ -31,7 +32,8 @@ def convert(options) -> None:
     if not any(path.endswith(('.hdf5', '.h5')) for path in options.sources):
         _convert_bags(options)
         return
-    for name in ('robot_config', 'namespace', 'labels', 'report', 'allow', 'types', 'update'):
+    for name in ('robot_config', 'namespace', 'labels', 'report', 'allow', 'types', 'update',
+                 'jobs', 'address'):
         if getattr(options, name):
             raise InputError(f'{first}: --{name.replace("_", "-")} is for bags; training binds a '
                              'policy to a robot (iql-ros train --robot-config YAML)')
@@ -46,18 +48,21 @@ def _convert_bags(options) -> None:
     from iql_ros.data.bags.quality.page import write_bag_page
     from iql_ros.data.bags.quality.text import quality_text
     from iql_ros.data.convert import convert_bags
+    from iql_ros.parallel import mapping
     from iql_ros.robot.robot_interface import load_robot_interface
     if options.robot_config is None:
         raise InputError(f'{options.sources[0]}: bags need --robot-config YAML')
     if options.action_low or options.action_high:
         raise InputError('--action-low and --action-high are for HDF5 files; the robot config '
                          'says what -1 and +1 mean in bags')
+    check_place(options)
     _check_report(options.report, ('.html', '.json'))
-    progress = _Progress()
-    dataset, report = convert_bags(
-        options.sources, options.dataset, load_robot_interface(options.robot_config),
-        options.namespace, options.env, options.labels, options.allow, progress.show,
-        options.types, options.update)
+    interface, progress = load_robot_interface(options.robot_config), _Progress()
+    with mapping(options.on, options.jobs, options.address) as each:
+        dataset, report = convert_bags(
+            options.sources, options.dataset, interface, options.namespace, options.env,
+            options.labels, options.allow, progress.show, options.types, options.update,
+            each=None if each is map else each)
     progress.end()
     print(quality_text(report))
     if options.report and options.report.endswith('.json'):

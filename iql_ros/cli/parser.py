@@ -18,9 +18,10 @@ import argparse
 import math
 import re
 
-from iql_ros.files import unknown_name
+from iql_ros.files import InputError, unknown_name
 
 # Python before 3.14 takes -1e-3 for an option; -inf shall reach `number`, which refuses it
+_MOST_SEEDS = 10_000
 _BELOW_ZERO = re.compile(r'-(\.?\d|inf|nan)', re.IGNORECASE)
 
 
@@ -80,6 +81,57 @@ def _whole(text: str, lowest: int, allowed: str) -> int:
     if not text.isdecimal() or int(text) < lowest:
         raise argparse.ArgumentTypeError(f'got {text}; expected a whole number, {allowed}')
     return int(text)
+
+
+def check_place(options) -> None:
+    """
+    Refuse what only a cluster, or only this machine, has a use for.
+
+    Raises:
+        InputError: naming the option.
+
+    """
+    of_cluster = [name for name in ('address', 'resources') if getattr(options, name)]
+    if options.on != 'ray' and of_cluster:
+        raise InputError(f'--{of_cluster[0]} is for --on ray')
+    if options.on == 'ray' and options.jobs:
+        raise InputError('--jobs is for this machine; a cluster runs as many at once as it has '
+                         'room for')
+
+
+def seeds(text: str) -> list[int]:
+    """Return seeds for argparse: 3 is 0, 1, 2; 4-7 is a range; 1,5,8-9 a list of both."""
+    try:
+        parts = [range(int(text))] if text.isdecimal() else [
+            _first_to_last(part) for part in text.split(',')]
+        count = sum(map(len, parts))
+    except (ValueError, OverflowError):
+        parts, count = [], 0
+    if not all(parts) or not 0 < count <= _MOST_SEEDS:
+        raise argparse.ArgumentTypeError(
+            f'got {text}; expected how many (3), a range (0-15) or a list (1,5,8-9), at most '
+            f'{_MOST_SEEDS:,}')
+    return sorted({each for part in parts for each in part})
+
+
+def _first_to_last(text: str) -> range:
+    first, dash, last = text.partition('-')
+    return range(int(first), int(last if dash else first) + 1)
+
+
+def resources(text: str) -> dict[str, float]:
+    """Return what a task needs, for argparse: CPU=1,GPU=0.5."""
+    found = {}
+    for part in text.split(','):
+        name, _, amount = (word.strip() for word in part.partition('='))
+        try:
+            found[name] = float(amount)
+        except ValueError:
+            found[name] = math.nan
+        if not name or not math.isfinite(found[name]) or found[name] < 0:
+            raise argparse.ArgumentTypeError(
+                f'got {text}; expected NAME=AMOUNT,NAME=AMOUNT, such as CPU=1,GPU=0.5')
+    return found
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ from iql_ros.tasks import with_new_names
 def convert_bags(sources, dataset_id: str, interface: RobotInterface,
                  namespace: str | None = None, environment: str | None = None, labels=None,
                  allow=(), on_progress=None, type_folders=(), update: bool = False,
-                 on_say=print) -> tuple[Dataset, dict]:
+                 on_say=print, each=None) -> tuple[Dataset, dict]:
     """
     Write the episodes of bags as a new dataset; return its transitions and the report.
 
@@ -54,6 +54,7 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
         update: Whether the dataset may be there: of bags that are in it nothing is read again,
             and the new one, which is what a conversion of all would be, takes its place.
         on_say: Told, with `update`, what is converted.
+        each: As read_episodes.
 
     Raises:
         InputError: as read_episodes and write_minari; for an environment that cannot be made
@@ -77,7 +78,7 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
                               bag_digests(sources, files.result()))
             on_say(known.in_words())
         episodes, report = read_episodes(sources, interface, namespace, labels, allow,
-                                         on_progress, type_folders, known)
+                                         on_progress, type_folders, known, each)
         if not episodes:
             raise InputError(f'{names}: no transition: {_why_none(report)}')
         for bag, digest in zip(report['bags'], bag_digests(sources, files.result()).values()):

@@ -14,6 +14,10 @@
 
 """Bags -> episodes of one robot, through its interface, its task and the transitions."""
 
+import dataclasses
+import functools
+from pathlib import Path
+
 import numpy as np
 
 from iql_ros.data.bags.episode_cutter import EpisodeCutter
@@ -28,10 +32,9 @@ from iql_ros.robot.task import Task
 from iql_ros.robot.transitions import Episode
 
 
-@np.errstate(all='ignore')  # what is not finite is looked for, and named
 def read_episodes(sources, interface: RobotInterface, namespace: str | None = None, labels=None,
                   allow=(), on_progress=None, type_folders=(),
-                  known=None) -> tuple[list[Episode], dict]:
+                  known=None, each=None) -> tuple[list[Episode], dict]:
     """
     Turn bags into the episodes of one robot, in one pass and bounded memory.
 
@@ -44,6 +47,7 @@ def read_episodes(sources, interface: RobotInterface, namespace: str | None = No
         on_progress: Called with the bag's name, the messages read and those it declares.
         type_folders: With the .msg files of types that a bag does not define.
         known: Path of a bag -> its episodes and its report, where it was read before, else None.
+        each: What maps over bags, as parallel.mapping yields it; None: one after the other.
 
     Returns:
         The episodes, and the quality report: bags (streams, ticks, dropped, episodes, delays),
@@ -54,20 +58,47 @@ def read_episodes(sources, interface: RobotInterface, namespace: str | None = No
             for whatever `allow` relaxes.
 
     """
-    task = Task(interface)
+    Task(interface)  # refuses its functions before anything is read
     paths = [path for source in sources for path in find_bags(source)]
     labelled = read_labels(labels, [path.name for path in paths]) if labels else {}
+    found = {path: known(path) for path in paths} if known else {}
+    readings = [_Reading(path, interface, namespace, labelled.get(path.name, []), tuple(allow),
+                         tuple(type_folders)) for path in paths if not found.get(path)]
+    if each is None or len(readings) < 2:
+        read = map(functools.partial(_read, on_progress=on_progress), readings)
+    else:
+        read = each(_read, readings)
     episodes, bags = [], []
     for path in paths:
-        found = known and known(path)
-        if found:
-            episodes += found[0]
-            bags.append(found[1])
-            continue
-        with Bag(path, Allowed(allow, path), type_folders) as bag:
-            streams = find_streams(bag, interface, task, namespace)
-            samples = BagSamples(bag, interface, streams, labelled.get(path.name, []), on_progress)
-            cutter = EpisodeCutter(interface, task, bag.allowed, bag.start_ns)
-            episodes += cutter.cut(samples)
-            bags.append(bag_report(bag, samples, cutter, interface))
+        of_bag, report = found.get(path) or next(read)
+        episodes += of_bag
+        bags.append(report)
+        if each and on_progress:  # it cannot be told from within another process
+            count = sum(stream['messages'] for stream in report['streams'])
+            on_progress(path.name, count, count)
     return episodes, quality_report(interface, episodes, bags)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """A bag and how it is read."""
+
+    path: Path
+    interface: RobotInterface
+    namespace: str | None
+    labels: list
+    allow: tuple[str, ...]
+    type_folders: tuple
+
+
+@np.errstate(all='ignore')  # what is not finite is looked for, and named
+def _read(reading: _Reading, on_progress=None) -> tuple[list[Episode], dict]:
+    """Return the episodes of one bag, and its report."""
+    interface, path = reading.interface, reading.path
+    task = Task(interface)
+    with Bag(path, Allowed(reading.allow, path), reading.type_folders) as bag:
+        streams = find_streams(bag, interface, task, reading.namespace)
+        samples = BagSamples(bag, interface, streams, reading.labels, on_progress)
+        cutter = EpisodeCutter(interface, task, bag.allowed, bag.start_ns)
+        episodes = cutter.cut(samples)
+        return episodes, bag_report(bag, samples, cutter, interface)

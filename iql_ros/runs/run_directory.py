@@ -15,6 +15,7 @@
 """The folder of a training run: its settings, its checkpoints and which of them is newest."""
 
 import contextlib
+import fcntl
 import os
 from pathlib import Path
 import re
@@ -23,9 +24,11 @@ import yaml
 
 from iql_ros.files import InputError, read_yaml, TEMPORARY, write_atomic
 
-_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,199}')
+_PART = '[A-Za-z0-9][A-Za-z0-9._-]{0,199}'
+_NAME = re.compile(f'{_PART}(/{_PART})?')
 _STEP = re.compile(r'step_(\d+)\.safetensors')
 _KEPT = 3  # checkpoints beside the best
+_LOCK = '.lock'
 
 
 def runs_folder() -> Path:
@@ -44,7 +47,7 @@ class RunDirectory:
 
     def __init__(self, name: str):
         """
-        Name the run.
+        Name the run, or SWEEP/TRIAL.
 
         Raises:
             InputError: for a name that is no plain folder name.
@@ -52,7 +55,7 @@ class RunDirectory:
         """
         if not _NAME.fullmatch(name):
             raise InputError(f'name: got {name!r}; allowed: letters, digits, ., - and _, at most '
-                             '200')
+                             '200, and of a trial the same after SWEEP/')
         self.name = name
         self.path = runs_folder() / name
         self.best = self.path / 'checkpoints' / 'best.safetensors'
@@ -60,13 +63,16 @@ class RunDirectory:
     @property
     def begun(self) -> bool:
         """Say whether there is something of this run already."""
-        return self.path.is_dir() and any(self.path.iterdir())
+        return self.path.is_dir() and any(
+            path.name != _LOCK and not path.name.endswith(TEMPORARY)
+            for path in self.path.iterdir())
 
-    def check(self, settings: dict, resume: bool, free=()) -> None:
+    def check(self, settings: dict, resume: bool, free=(), added=None) -> None:
         """
         Refuse a run that is there already, or with `resume` one that is not, or not the same.
 
-        `free` are the settings that may change from one day to the next.
+        `free` are the settings that may change from one day to the next, `added` what holds for
+        those that older runs do not name.
 
         Raises:
             InputError: naming the first key that differs.
@@ -81,7 +87,8 @@ class RunDirectory:
             raise InputError(f"run '{self.name}': {self.path} does not exist, so there is "
                              'nothing to resume')
         if (self.path / 'config.yaml').exists():
-            self._check_same(read_yaml(self.path / 'config.yaml'), settings, free)
+            theirs = read_yaml(self.path / 'config.yaml')
+            self._check_same({**(added or {}), **theirs}, settings, free)
 
     def _check_same(self, theirs: dict, ours: dict, free) -> None:
         for key in {**theirs, **ours}:
@@ -90,11 +97,34 @@ class RunDirectory:
                     f"run '{self.name}': '{key}' is {theirs.get(key)!r} there and "
                     f'{ours.get(key)!r} now; a run is resumed with its own settings')
 
-    def create(self, settings: dict) -> None:
-        """Make the folder, write config.yaml, and clear away what a killed run left half done."""
+    @contextlib.contextmanager
+    def held(self):
+        """
+        Make the folder, and be the only process that writes there, while this lasts.
+
+        Raises:
+            InputError: when another process has it, or it cannot be made.
+
+        """
         try:
-            self.best.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / _LOCK, 'a')
+        except OSError as error:
+            raise InputError(f'{self.path}: cannot be written: {error.strerror}') from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"run '{self.name}': another process is training it") from None
+            except OSError:  # a file system without locks
+                pass
+            yield
+
+    def create(self, settings: dict) -> None:
+        """Write config.yaml, make folders, and clear away what a killed run left half done."""
+        try:
             write_atomic(self.path / 'config.yaml', yaml.safe_dump(settings, sort_keys=False))
+            self.best.parent.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f'{self.path}: cannot be written: {error.strerror}') from None
         for folder in (self.path, self.best.parent):

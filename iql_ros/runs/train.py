@@ -20,14 +20,18 @@ import functools
 import json
 import math
 from pathlib import Path
+import time
 
-from iql_ros.data.datasets import load_dataset, reward_transform
+import torch
+
+from iql_ros.data.datasets import Dataset, load_dataset, reward_transform
 from iql_ros.files import check_keys, from_mapping, InputError, unknown_name, write_atomic
 from iql_ros.interrupts import first_interrupt
-from iql_ros.learner.engine import choose, ENGINES
+from iql_ros.learner.engine import check_precision, choose, Engine, ENGINES, PRECISIONS, WORTH
 from iql_ros.learner.iql import IQLAgent, IQLConfig, metric_names
 from iql_ros.learner.networks import resolve_device
 from iql_ros.learner.replay_buffer import ReplayBuffer
+from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.runs.binding import bind, checkpoint_facts, notes_of, report_facts
 from iql_ros.runs.checkpoint import load_agent, read_header, save_checkpoint
 from iql_ros.runs.evaluate import Evaluator
@@ -36,6 +40,8 @@ from iql_ros.runs.run_directory import RunDirectory
 from iql_ros.tasks import with_new_names
 
 _ENGINE = 'engine.json'   # in the run's folder
+_HOW = ('engine', 'threads')   # settings that may change from one day to the next
+_LOOK_AGAIN = 300.0   # [s] between two looks at how many threads pay
 _BLOCK = 50  # updates between two looks at what time it is: some tenths of a second
 _EVALUATION = ('return_mean', 'return_std', 'length_mean', 'success_rate')
 
@@ -52,6 +58,13 @@ class TrainSettings:
     # how an update is computed: by automatic differentiation, or on a CPU by gradients that are
     # written down; auto: what a second's measurement finds faster; allowed: auto | autograd | fast
     engine: str = 'auto'
+    # of a CPU that updates use; 0: what is measured to pay, looked at again while training goes on
+    # (one thread and two give other bits, so say a number where a run shall be repeated exactly);
+    # allowed: 0 to 1024
+    threads: int = 0
+    # of the products of an update on a CPU that multiplies bf16 itself: bf16 is sooner, and parts
+    # from fp32 by more than rounding; allowed: fp32 | bf16
+    precision: str = 'fp32'
     log_every: int = 200                 # [updates] between rows of metrics; allowed: >= 1
     # [updates] between evaluations, where an environment is known; 0: at the end; allowed: >= 0
     evaluate_every: int = 5_000
@@ -76,8 +89,11 @@ class TrainSettings:
         for name in ('updates', 'log_every', 'evaluation_episodes', 'checkpoint_every'):
             if getattr(self, name) < 1:
                 raise InputError(f'{name}: got {getattr(self, name)}; allowed: >= 1')
-        if self.engine not in ENGINES:
-            raise unknown_name('engine', self.engine, ENGINES)
+        for name, allowed in (('engine', ENGINES), ('precision', PRECISIONS)):
+            if getattr(self, name) not in allowed:
+                raise unknown_name(name, getattr(self, name), allowed)
+        if not 0 <= self.threads <= 1024:
+            raise InputError(f'threads: got {self.threads}; allowed: 0 to 1024')
         if self.evaluate_every < 0:
             raise InputError(f'evaluate_every: got {self.evaluate_every}; allowed: >= 0')
         if not 0 <= self.seed < 2**63:
@@ -101,6 +117,38 @@ def settings_from_mapping(mapping: dict, where: str) -> tuple[TrainSettings, IQL
                  for cls, own in zip((TrainSettings, IQLConfig), names))
 
 
+def check_run(settings: TrainSettings, config: IQLConfig,
+              resume: bool) -> tuple[RunDirectory, dict]:
+    """
+    Return a training's folder and its settings as they stand there.
+
+    Raises:
+        InputError: where it is there already, or with `resume` where it is not, or another.
+
+    """
+    run = RunDirectory(settings.name)
+    flat = json.loads(json.dumps({**dataclasses.asdict(settings), **dataclasses.asdict(config)}))
+    run.check(flat, resume, free=_HOW, added={'precision': 'fp32'})
+    return run, flat
+
+
+def load_for_training(
+        settings: TrainSettings, config: IQLConfig, robot_config: str | None = None
+) -> tuple[Dataset, RobotInterface | None, Evaluator | None]:
+    """
+    Return a training's data, its robot and what evaluates it, which the caller closes.
+
+    Raises:
+        InputError: when they cannot be had, or do not go together.
+
+    """
+    dataset = load_dataset(settings.dataset, settings.observation_keys, settings.action_low,
+                           settings.action_high, settings.environment)
+    interface = bind(dataset, robot_config, config.discount)
+    return dataset, interface, Evaluator.find(dataset, interface, settings.evaluation_episodes,
+                                              required=settings.environment is not None)
+
+
 def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | None = None,
           resume: bool = False, on_progress=None, should_stop=None, should_save=None) -> Path:
     """
@@ -122,43 +170,40 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
         InputError: for settings, data or a run that cannot be used, or a diverged training.
 
     """
-    run = RunDirectory(settings.name)
-    flat = json.loads(json.dumps({**dataclasses.asdict(settings), **dataclasses.asdict(config)}))
-    run.check(flat, resume, free=('engine',))
+    run, flat = check_run(settings, config, resume)
     device = resolve_device(settings.device)
-    dataset = load_dataset(settings.dataset, settings.observation_keys, settings.action_low,
-                           settings.action_high, settings.environment)
-    interface = bind(dataset, robot_config, config.discount)
-    evaluator = Evaluator.find(dataset, interface, settings.evaluation_episodes,
-                               required=settings.environment is not None)
+    if note := check_precision(settings.precision, device):
+        print(f'note: {note}', flush=True)
+    dataset, interface, evaluator = load_for_training(settings, config, robot_config)
     dataset = dataclasses.replace(dataset, notes=tuple(notes_of(dataset, interface)))
     for note in dataset.notes:
         print(f'note: {note}', flush=True)
     chosen = dataset.best(settings.best_episodes)
     transform = reward_transform(chosen, config.reward_transform)
     training = {key: value for key, value in dataclasses.asdict(settings).items()
-                if key != 'engine'}  # a checkpoint goes on by either
+                if key not in _HOW}  # a checkpoint goes on by any
     facts = {'training': training, 'dataset': checkpoint_facts(dataset),
              'robot_config': interface and interface.text,
              'reward_transform': {'kind': config.reward_transform,
                                   **dataclasses.asdict(transform)}}
-    agent = _resumed(run, facts, settings.device)
-    if agent is None:
-        agent = IQLAgent(chosen.observations.shape[1], chosen.actions.shape[1], config,
-                         seed=settings.seed, total_updates=settings.updates, device=device)
-        agent.fit_normaliser(chosen.observations)
-    buffer = ReplayBuffer(chosen.observations, chosen.actions, transform.apply(chosen.rewards),
-                          chosen.terminations, chosen.next_observations,
-                          agent.actor.normaliser, device)
-    engine = _engine(run, settings, agent, buffer)
-    if engine == 'fast':
-        agent.use_fast_update()
-    run.create(flat)
-    write_atomic(run.path / _ENGINE, json.dumps({'engine': engine}))
-    write_atomic(run.path / 'dataset.json', json.dumps(report_facts(dataset, chosen), indent=1))
-    trainer = _Trainer(settings, agent, buffer, run, evaluator,
-                       functools.partial(save_checkpoint, agent=agent, **facts))
-    with first_interrupt() as interrupted:
+    with run.held(), first_interrupt() as interrupted:
+        agent = _resumed(run, facts, settings.device)
+        if agent is None:
+            agent = IQLAgent(chosen.observations.shape[1], chosen.actions.shape[1], config,
+                             seed=settings.seed, total_updates=settings.updates, device=device)
+            agent.fit_normaliser(chosen.observations)
+        buffer = ReplayBuffer(chosen.observations, chosen.actions,
+                              transform.apply(chosen.rewards), chosen.terminations,
+                              chosen.next_observations, agent.actor.normaliser, device)
+        engine = _engine(run, settings, agent, buffer)
+        if engine.name == 'fast':
+            agent.use_fast_update(buffer)
+        run.create(flat)
+        _write_engine(run, engine)
+        write_atomic(run.path / 'dataset.json',
+                     json.dumps(report_facts(dataset, chosen), indent=1))
+        trainer = _Trainer(settings, agent, buffer, run, evaluator,
+                           functools.partial(save_checkpoint, agent=agent, **facts), engine)
         trainer.run(on_progress, lambda: interrupted.is_set() or (should_stop and should_stop()),
                     should_save)
     if interrupted.is_set() and agent.step < settings.updates:
@@ -184,33 +229,44 @@ def _resumed(run: RunDirectory, facts: dict, device: str) -> IQLAgent | None:
 
 
 def _engine(run: RunDirectory, settings: TrainSettings, agent: IQLAgent,
-            buffer: ReplayBuffer) -> str:
+            buffer: ReplayBuffer) -> Engine:
     """Return how this run's updates are computed: what is begun by one engine goes on by it."""
-    if settings.engine != 'auto':
-        return settings.engine
-    path = run.path / _ENGINE
-    if agent.step:  # before there was a choice, by automatic differentiation
-        return _read_engine(path) if path.exists() else 'autograd'
-    engine, why = choose(agent, buffer, settings.updates)
+    name, threads = settings.engine, settings.threads
+    if agent.step:
+        begun = _read_engine(run.path / _ENGINE)
+        return Engine(begun.name if name == 'auto' else name, threads or begun.threads,
+                      settings.precision)
+    engine, why = choose(agent, buffer, settings.updates, name, threads, settings.precision)
     print(f'note: {why}', flush=True)
     return engine
 
 
-def _read_engine(path: Path) -> str:
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        said = json.loads(path.read_text())['engine']
-        if said in ENGINES[1:]:
-            return said
-    raise InputError(f'{path}: does not hold an engine; expected "autograd" or "fast" there')
+def _read_engine(path: Path) -> Engine:
+    """Return what engine.json of a run says; runs of before there was a choice have none."""
+    if not path.exists():
+        return Engine('autograd', torch.get_num_threads())
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        said = json.loads(path.read_text())
+        threads = said.get('threads', torch.get_num_threads())
+        if said['engine'] in ENGINES[1:] and type(threads) is int and 1 <= threads <= 1024:
+            return Engine(said['engine'], threads)
+    raise InputError(f'{path}: does not hold an engine; expected "engine": "autograd" or "fast", '
+                     'and "threads": 1 to 1024')
+
+
+def _write_engine(run: RunDirectory, engine: Engine) -> None:
+    write_atomic(run.path / _ENGINE,
+                 json.dumps({'engine': engine.name, 'threads': engine.threads}))
 
 
 class _Trainer:
     """The loop: update, log, evaluate, save."""
 
     def __init__(self, settings: TrainSettings, agent: IQLAgent, buffer: ReplayBuffer,
-                 run: RunDirectory, evaluator: Evaluator | None, save):
+                 run: RunDirectory, evaluator: Evaluator | None, save, engine: Engine):
         """Take all parts; `save` is save_checkpoint, all but its path told."""
         self._settings, self._agent, self._buffer = settings, agent, buffer
+        self._engine, self._looked = engine, time.monotonic()
         self._run, self._evaluator, self._save = run, evaluator, save
         self._saved_step = agent.step if run.latest() else None
         self._best_return = -math.inf
@@ -225,7 +281,8 @@ class _Trainer:
         self._progress = Progress(agent.step, total, hidden=on_progress is not None)
         try:
             while agent.step < total and not stopped():
-                metrics = agent.update_many(self._buffer, self._next_block())
+                with self._engine.at_work():
+                    metrics = agent.update_many(self._buffer, self._next_block())
                 self._after_block(metrics)
                 if on_progress is not None:
                     on_progress(agent.step, metrics)
@@ -287,3 +344,21 @@ class _Trainer:
         self._save(self._run.checkpoint(step))
         self._run.publish(step)
         self._saved_step = step
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """
+        See whether another number of threads pays by now: cores come free, or are taken.
+
+        Right after a checkpoint, so that a run goes on from it as it did.
+        """
+        settings, left = self._settings, self._settings.updates - self._agent.step
+        if settings.threads or left < WORTH or time.monotonic() < self._looked + _LOOK_AGAIN:
+            return
+        engine, why = choose(self._agent, self._buffer, left, self._engine.name,
+                             precision=settings.precision)
+        self._looked = time.monotonic()
+        if engine != self._engine:
+            self._engine = engine
+            _write_engine(self._run, engine)
+            self._progress.say(f'note: from update {self._agent.step} on: {why}')

@@ -58,3 +58,30 @@ def test_a_range_below_zero_reaches_the_data(capsys):
     flat_file(high=0.001)
     assert cli.main(['inspect', 'a.hdf5', '--action-low', '-1e-3', '--action-high', '1e-3']) == 0
     assert '-1 and +1 mean [-0.001, 0.001]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('text, found', [
+    ('3', [0, 1, 2]), ('4-6', [4, 5, 6]), ('7,', None), ('1,5,8-9', [1, 5, 8, 9]), ('0', None),
+    ('9-9', [9]), ('2-1', None), ('-3', None), ('a', None), ('1.5', None), ('', None),
+    ('0-9999999999999999999', None), ('9' * 5000, None), ('3,3,2', [2, 3]), ('20000', None)])
+def test_seeds_are_how_many_or_a_range_or_a_list(capsys, text, found):
+    line = ['sweep', f'--seeds={text}']
+    if found is not None:
+        assert _parser().parse_args(line).seeds == found
+        return
+    assert code_of(line) == 2
+    error = capsys.readouterr().err
+    assert 'expected how many (3), a range (0-15) or a list (1,5,8-9)' in error
+    assert error.count('\n') == 1
+
+
+@pytest.mark.parametrize('text, found', [
+    ('CPU=1,GPU=0.5', {'CPU': 1.0, 'GPU': 0.5}), ('fast=2', {'fast': 2.0}), ('CPU', None),
+    ('CPU=-1', None), ('CPU=nan', None), ('=1', None), ('', None)])
+def test_resources_are_names_and_amounts(capsys, text, found):
+    line = ['sweep', f'--resources={text}']
+    if found is not None:
+        assert _parser().parse_args(line).resources == found
+        return
+    assert code_of(line) == 2
+    assert 'expected NAME=AMOUNT,NAME=AMOUNT' in capsys.readouterr().err

@@ -14,6 +14,8 @@
 
 """Tests for convert.py."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,7 @@ from iql_ros.data.convert import bag_dataset, convert_bags
 from iql_ros.data.datasets import load_dataset
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import InputError
+from iql_ros.parallel import mapping
 from iql_ros.robot.robot_interface import parse_robot_interface
 from tests.data.toy_bags import drive, pose, TOY, write_bag
 
@@ -87,3 +90,30 @@ def test_a_bag_without_a_transition_leaves_nothing_behind(tmp_path):
     with pytest.raises(InputError, match='no transition'):
         convert_bags([bag], 'toy/drive-v0', TOY)
     assert not (tmp_path / 'datasets' / 'toy').exists()
+
+
+@pytest.mark.parametrize('on', ['here', 'ray'])
+def test_bags_that_are_read_side_by_side_give_the_same_bytes(tmp_path, on):
+    if on == 'ray' and not importlib.util.find_spec('ray'):
+        pytest.skip('Ray is not installed')
+    for number in range(5):
+        write_bag(tmp_path / 'bags' / f'bag{number}', drive(
+            10 + number, [3.0, 2.0 + 0.1 * number, 1.0]))
+    one, report = convert_bags([tmp_path / 'bags'], 'toy/one-v0', TOY)
+    with mapping(on, None if on == 'ray' else 2) as each:
+        other, other_report = convert_bags([tmp_path / 'bags'], 'toy/other-v0', TOY, each=each)
+    assert other_report == report
+    for name in ('observations', 'actions', 'rewards', 'terminations', 'next_observations'):
+        assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
+
+
+def test_a_bag_that_is_refused_is_refused_alike_side_by_side(tmp_path):
+    for number in range(3):
+        write_bag(tmp_path / 'bags' / f'bag{number}', drive(10, [3.0, 2.0, 1.0]))
+    (tmp_path / 'bags' / 'bag1' / 'bag1.mcap').write_bytes(b'no bag')
+    words = []
+    for jobs in (1, 2):
+        with pytest.raises(InputError) as error, mapping(jobs=jobs) as each:
+            convert_bags([tmp_path / 'bags'], 'toy/drive-v0', TOY, each=each)
+        words.append(str(error.value))
+    assert words[0] == words[1] and 'bag1' in words[0]

@@ -15,6 +15,7 @@
 """Tests for train.py and run_directory.py: a run that was stopped goes on to the same bits."""
 
 import dataclasses
+import json
 import os
 import random
 import signal
@@ -25,6 +26,8 @@ import numpy as np
 import pytest
 
 from iql_ros.files import InputError
+from iql_ros.learner.engine import Engine
+from iql_ros.runs import train as training
 from iql_ros.runs.checkpoint import load_agent, read_header, strip_checkpoint
 from iql_ros.runs.run_directory import RunDirectory
 from iql_ros.runs.train import train
@@ -80,7 +83,45 @@ def test_a_run_goes_on_by_the_engine_that_it_was_begun_by():
     assert 'engine' not in read_header(folder / 'latest')['training']
 
 
-@pytest.mark.parametrize('text', ['', '[]', '{"engine": "jax"}'])
+def test_a_run_goes_on_with_the_threads_that_it_was_begun_with():
+    train(settings(name='whole', threads=2), CONFIG)
+    folder = train(settings(threads=2), CONFIG, should_stop=stop_after(1))
+    assert json.loads((folder / 'engine.json').read_text()) == {'engine': 'fast', 'threads': 2}
+    train(settings(), CONFIG, resume=True)
+    assert_same_end('whole', 'run')
+
+
+def test_a_run_of_before_there_was_a_precision_is_resumed():
+    folder = train(settings(), CONFIG, should_stop=stop_after(1))
+    lines = (folder / 'config.yaml').read_text().splitlines(keepends=True)
+    (folder / 'config.yaml').write_text(''.join(
+        line for line in lines if not line.startswith(('precision', 'threads', 'engine'))))
+    assert load_agent(train(settings(), CONFIG, resume=True) / 'latest').step == 60
+    with pytest.raises(InputError, match="'precision' is 'fp32' there and 'bf16' now"):
+        train(settings(precision='bf16'), CONFIG, resume=True)
+
+
+def test_a_run_that_another_process_trains_is_refused():
+    train(settings(), CONFIG, should_stop=stop_after(1))
+    with RunDirectory('run').held():
+        with pytest.raises(InputError, match="run 'run': another process is training it"):
+            train(settings(), CONFIG, resume=True)
+    assert load_agent(train(settings(), CONFIG, resume=True) / 'latest').step == 60
+
+
+def test_threads_are_looked_at_again_while_a_run_goes_on(monkeypatch, capsys):
+    monkeypatch.setattr(training, '_LOOK_AGAIN', 0.0)
+    monkeypatch.setattr(training, 'WORTH', 1)
+    chosen = iter([(Engine('fast', 1), 'one'), (Engine('fast', 2), 'two'),
+                   (Engine('fast', 2), 'two')])
+    monkeypatch.setattr(training, 'choose', lambda *_, **__: next(chosen))
+    folder = train(settings(), CONFIG)
+    assert 'note: from update 25 on: two' in capsys.readouterr().out
+    assert json.loads((folder / 'engine.json').read_text())['threads'] == 2
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"engine": "jax"}',
+                                  '{"engine": "fast", "threads": 0}'])
 def test_an_engine_that_is_none_is_named_with_its_file(text):
     folder = train(settings(), CONFIG, should_stop=stop_after(1))
     (folder / 'engine.json').write_text(text)
@@ -149,12 +190,11 @@ def test_the_first_ctrl_c_saves_and_goes_on_as_keyboard_interrupt():
 
 
 KILLED = """
-import sys, torch
-torch.set_num_threads(1)
+import sys
 from iql_ros.learner.iql import IQLConfig
 from iql_ros.runs.train import train, TrainSettings
 train(TrainSettings(dataset='data.hdf5', name=sys.argv[1], updates=3000, log_every=40,
-                    checkpoint_every=330, device='cpu', engine='fast'),
+                    checkpoint_every=330, device='cpu', engine='fast', threads=1),
       IQLConfig(hidden_dims=(8,), batch_size=4, dropout_rate=0.1), resume=sys.argv[2] == 'resume')
 """
 
@@ -179,14 +219,15 @@ def test_kill_9_at_a_random_moment_and_resume_gives_the_same_bits():
         process = start('cut', how)
         done = 0
         while done < moment * 40:
-            done = int(process.stdout.readline().split('/')[0])
+            line = process.stdout.readline()
+            done = int(line.split('/')[0]) if line[0].isdigit() else done
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL, moments
     finish(start('cut', 'resume'))
     assert_same_end('whole', 'cut')
     folder = RunDirectory('cut').path
-    assert [path for path in folder.rglob('.*') if path.is_file()] == []
+    assert [path.name for path in folder.rglob('.*') if path.is_file()] == ['.lock']
     assert len(rows(folder)) == 1 + 3000 // 40
 
 

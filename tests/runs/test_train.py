@@ -146,7 +146,7 @@ def test_settings_are_read_strictly(mapping, message):
         settings_from_mapping({'dataset': 'd', 'name': 'n', **mapping}, 'mine.yaml')
 
 
-@pytest.mark.parametrize('name', ['', '../x', 'a/b', '.hidden'])
+@pytest.mark.parametrize('name', ['', '../x', 'a/../b', 'a/b/c', '/a', 'a/', 'a/.b', '.hidden'])
 def test_a_name_that_is_no_folder_name_is_refused(name):
     with pytest.raises(InputError, match='name: got .*; allowed: letters'):
         train(settings(name=name), CONFIG)
