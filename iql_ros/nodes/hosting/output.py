@@ -51,8 +51,10 @@ def unblock() -> None:
     alive, dies = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)  # until the process ignores them
     if os.fork() == 0:
         _serve([(pipes[number][0], real[number]) for number in pipes], keep=dies)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(dies)
     for number, descriptor in real.items():
         _replace(number, pipes.get(number, pipes[min(pipes)])[1], os.isatty(descriptor))
