@@ -25,6 +25,7 @@ on as many threads as there are cores, and one process a core on one thread each
 import argparse
 from concurrent.futures import ThreadPoolExecutor
 import json
+import os
 import statistics
 import sys
 
@@ -46,9 +47,11 @@ def main(argv=None):
     options = parser.parse_args(argv)
     about, count = machine(), cores()
     print(', '.join(f'{key} {value}' for key, value in about.items()))
-    ways = {'one thread': [Peer('fast', {**SETTING, 'threads': 1})],
-            f'{count} threads': [Peer('fast', {**SETTING, 'threads': count})],
-            SIDE_BY_SIDE: [Peer('fast', {**SETTING, 'threads': 1}) for _ in range(count)]}
+    every = sorted(os.sched_getaffinity(0))
+    setting = {**SETTING, 'cores': every}
+    ways = {'one thread': [Peer('fast', {**setting, 'threads': 1})],
+            f'{count} threads': [Peer('fast', {**setting, 'threads': count})],
+            SIDE_BY_SIDE: [Peer('fast', {**setting, 'threads': 1}) for _ in range(count)]}
     updates, results = dict.fromkeys(ways, 50), []
     with ThreadPoolExecutor(count) as pool:
         for number in range(options.rounds + 1):

@@ -163,7 +163,9 @@ def main(argv=None):
     parser.add_argument('--json', metavar='FILE', help='where to write the figures')
     parser.add_argument('--plot', metavar='FILE', help='where to draw them (.png)')
     options = parser.parse_args(argv)
-    setting, about = {**SETTING, 'threads': options.threads}, machine()
+    own = sorted(os.sched_getaffinity(0))
+    setting = {**SETTING, 'threads': options.threads, 'cores': own[-options.threads:]}
+    about = machine()
     print(', '.join(f'{key} {value}' for key, value in about.items()))
     key, values = options.vary or (None, [None])
     several = []

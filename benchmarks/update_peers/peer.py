@@ -43,7 +43,7 @@ class Peer:
 
         Args:
             name: One of PEERS.
-            setting: Sizes and threads.
+            setting: Sizes, threads, and the numbers of the cores that it may use.
 
         Raises:
             OSError: when it does not start.
@@ -53,16 +53,17 @@ class Peer:
         script, requirements = PEERS[name]
         threads = str(setting['threads'])
         environment = {**os.environ, 'OMP_NUM_THREADS': threads, 'MKL_NUM_THREADS': threads}
-        if name == 'xla' and setting['threads'] == 1:
-            environment['XLA_FLAGS'] = ('--xla_cpu_multi_thread_eigen=false '
-                                        'intra_op_parallelism_threads=1')
         self._process = subprocess.Popen(
             [_python_with(requirements), _HERE / script, json.dumps({**setting, 'peer': name})],
             text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, env=environment)
-        if self._process.stdout.readline().strip() != 'ready':
-            self.close()
-            raise OSError('it does not start')
+        # On as many cores as it may have threads: XLA has two, whatever it is told
+        os.sched_setaffinity(self._process.pid, setting['cores'])
+        for line in self._process.stdout:  # libraries print too
+            if line.strip() == 'ready':
+                return
+        self.close()
+        raise OSError('it does not start')
 
     def run(self, updates):
         """Return updates a second, by name."""

@@ -61,7 +61,8 @@ def main():
                      IQLConfig(batch_size=setting['batch_size'],
                                hidden_dims=tuple(setting['hidden_dims'])))
     products = Products([agent])
-    products.rows[:, 1:] = torch.from_numpy(make_data(setting)[0][:len(products.rows), :1])
+    with torch.inference_mode():
+        products.rows[:, 1:] = torch.from_numpy(make_data(setting)[0][:len(products.rows), :1])
     answer(products_alone=products.run)
 
 

@@ -74,10 +74,16 @@ class FlatNetwork:
 
 
 def _split(vector, shapes) -> tuple[list, torch.Tensor]:
-    """Return the layers (..., 1 + inputs, outputs) of a vector (..., n), and what is behind."""
+    """
+    Return the layers (..., 1 + inputs, outputs) of a vector (..., n), and what is behind.
+
+    The last one, which has few outputs, lies transposed: with 6 a product takes a third so long.
+    """
     sizes = [inputs * outputs for inputs, outputs in shapes]
-    *parts, rest = vector.split([*sizes, vector.shape[-1] - sum(sizes)], dim=-1)
-    return [part.view(*vector.shape[:-1], *shape) for part, shape in zip(parts, shapes)], rest
+    *parts, last, rest = vector.split([*sizes, vector.shape[-1] - sum(sizes)], dim=-1)
+    layers = [part.view(*vector.shape[:-1], *shape) for part, shape in zip(parts, shapes)]
+    inputs, outputs = shapes[-1]
+    return [*layers, last.view(*vector.shape[:-1], outputs, inputs).mT], rest
 
 
 class _FlatParameters:
@@ -201,9 +207,13 @@ class FastUpdate:
             torch.empty(*lead, batch, 1, device=device) for _ in range(5))
         self._v = torch.empty(*lead, 2 * batch, 1, device=device)
         self._new_v, self._next_v = self._v.view(*lead, batch, 2).split(1, dim=-1)
-        self._mean, self._error, self._work = (
-            torch.empty_like(self._batch.actions, memory_format=torch.contiguous_format)
+        self._mean, self._error, self._work = (  # transposed, as the last layer is
+            torch.empty(*lead, self._batch.actions.shape[-1], batch, device=device).mT
             for _ in range(3))
+        self._factors = {name: torch.tensor(value, device=device) for name, value in {
+            'value': -2 * self.config.expectile / batch, 'critic': 2 / batch, 'actor': -1 / batch,
+            'beta': self.config.inverse_temperature, 'one': 1.0,
+        }.items()}  # as numbers each would be a copy
 
     @torch.inference_mode()
     def put(self, batch: Batch) -> None:
@@ -228,7 +238,7 @@ class FastUpdate:
         """
         cloning = self.config.algorithm == 'bc'
         for step in self._steps['actor' if cloning else 'all']:
-            step.add_(1)
+            step.add_(self._factors['one'])
         found = {}
         if cloning:
             self._weights.fill_(1.0)
@@ -253,7 +263,7 @@ class FastUpdate:
             found = {'value/loss': _mean(weight * slope.square()), 'value/mean': _mean(q)}
         # of w d^2 with d = target_q - v the slope in v is -2 w d: w is its leak
         _leaky_relu(slope, (1 - config.expectile) / config.expectile, out=slope)
-        slope.mul_(-2 * config.expectile / config.batch_size)
+        slope.mul_(self._factors['value'])
         self._backward(self._value, self._s, slope)
         self._value.descend(learning_rate)
         self._forward(self._value, self._both, self._wide, self._v)
@@ -264,7 +274,7 @@ class FastUpdate:
         config, weights = self.config, self._weights
         torch.sub(self._target_q, self._new_v, out=weights)
         found = {'actor/advantage_mean': _mean(weights)} if report else {}
-        weights.mul_(config.inverse_temperature).exp_().clamp_max_(config.advantage_weight_max)
+        weights.mul_(self._factors['beta']).exp_().clamp_max_(config.advantage_weight_max)
         if report:
             clipped = weights >= config.advantage_weight_max
             found['actor/weight_clipped'] = _mean(clipped.float())
@@ -282,7 +292,7 @@ class FastUpdate:
             terms = weights * log_prob(mean, log_std, actions).unsqueeze(-1)
             found = {'actor/loss': -_mean(terms),
                      'actor/learning_rate': torch.as_tensor(learning_rate)}
-        weights.mul_(-1 / self.config.batch_size)
+        weights.mul_(self._factors['actor'])
         error = torch.sub(actions, mean, out=self._error).mul_(precision)
         work = torch.mul(error, weights, out=self._work)
         torch.sum(work * error - weights, -2, out=actor.rest_gradient)
@@ -302,7 +312,7 @@ class FastUpdate:
             if report:
                 found[f'critic/q{twin}'] = _mean(q)
                 found['critic/loss'] = found.get('critic/loss', 0.0) + _mean(slope.square())
-            self._backward(critic, self._sa, slope.mul_(2 / config.batch_size))
+            self._backward(critic, self._sa, slope.mul_(self._factors['critic']))
             critic.descend(learning_rate)
             target.parameters.lerp_(critic.parameters, config.target_update_rate)
         return found
