@@ -29,28 +29,26 @@ class Products(FastUpdate):
         """Do what some updates multiply."""
         for _ in range(updates):
             for target in self._targets:
-                self._multiply(target, self._sa)
-            self._multiply(self._value, self._s, back=True)
-            self._products(self._value, self._both, self._wide)
-            self._multiply(self._actor, self._s, back=True)
+                self._forwards(target, self._sa, self._hidden, self._q)
+            self._both_ways(self._value, self._s, self._q)
+            self._forwards(self._value, self._both, self._wide, self._v)
+            self._both_ways(self._actor, self._s, self._mean)
             for critic in self._critics:
-                self._multiply(critic, self._sa, back=True)
+                self._both_ways(critic, self._sa, self._q)
 
-    def _multiply(self, network, inputs, back=False):
-        out = self._products(network, inputs, self._hidden)
-        if back:
-            hidden = self._hidden
-            for index in reversed(range(len(hidden.plain))):
-                torch.mm(hidden.transposed[index], out, out=network.gradients[index + 1])
-                out = torch.mm(out, network.transposed[index + 1], out=self._back[index])
-            torch.mm(inputs.t(), out, out=network.gradients[0])
+    def _both_ways(self, network, inputs, out):
+        out, hidden = self._forwards(network, inputs, self._hidden, out), self._hidden
+        for index in reversed(range(len(hidden.plain))):
+            torch.mm(hidden.transposed[index], out, out=network.gradients[index + 1])
+            out = torch.mm(out, network.transposed[index + 1], out=self._back[index])
+        torch.mm(inputs[1], out, out=network.gradients[0])
 
-    def _products(self, network, inputs, hidden):
-        *inner, last = network.layers
+    def _forwards(self, network, inputs, hidden, out):
+        (*inner, last), (inputs, _) = network.layers, inputs
         for index, layer in enumerate(inner):
             torch.mm(inputs, layer, out=hidden.plain[index])
             inputs = hidden.inputs[index]
-        return torch.mm(inputs, last)
+        return torch.mm(inputs, last, out=out)
 
 
 def main():

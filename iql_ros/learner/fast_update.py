@@ -194,8 +194,10 @@ class FastUpdate:
         """View a batch as the networks read it, each with its column of ones."""
         seen, both = 1 + layout.observation_dim, 1 + layout.observation_dim + layout.action_dim
         self.rows, self._batch = rows, layout.batch(rows)
-        self._s, self._sa = rows[..., :seen], rows[..., :both]
-        self._both = rows.view(*rows.shape[:-2], -1, layout.half)[..., :seen]  # s and s' in turn
+        in_turn = rows.view(*rows.shape[:-2], -1, layout.half)  # s and s'
+        self._s, self._sa, self._both = (  # each with its transpose, whose view takes a while
+            (inputs, inputs.mT) for inputs in (
+                rows[..., :seen], rows[..., :both], in_turn[..., :seen]))
         self._rewards = self._batch.rewards.unsqueeze(-1)
         self._masks = self._batch.masks.unsqueeze(-1)
 
@@ -322,7 +324,7 @@ class FastUpdate:
     def _forward(self, network: FlatNetwork, inputs, hidden: _Activations, out,
                  dropout_masks=None):
         """Return the network's output, in `out`; its activations stay in `hidden`."""
-        product, (*inner, last) = self._product, network.layers
+        product, (*inner, last), (inputs, _) = self._product, network.layers, inputs
         for index, layer in enumerate(inner):
             plain = product(inputs, layer, out=hidden.plain[index]).clamp_min_(0)
             if dropout_masks is not None:
@@ -339,7 +341,7 @@ class FastUpdate:
             if dropout_masks is not None:
                 gradient.mul_(dropout_masks[index])
             _relu_backward(gradient, hidden.plain[index], 0, grad_input=gradient)
-        product(inputs.mT, gradient, out=network.gradients[0])
+        product(inputs[1], gradient, out=network.gradients[0])
 
 
 def _mean(values) -> torch.Tensor:
