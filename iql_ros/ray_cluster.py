@@ -17,6 +17,7 @@
 import contextlib
 import logging
 import os
+from pathlib import Path
 import socket
 
 from iql_ros.files import InputError
@@ -45,6 +46,8 @@ def connected(address: str | None):
         os.environ.update(_OF_THIS_MACHINE)
     else:
         _check_that_it_answers(address)
+        if _token_is_there():  # Ray itself looks for one only of its own accord
+            os.environ.setdefault('RAY_AUTH_MODE', 'token')
     try:
         import ray
     except ImportError:
@@ -54,13 +57,20 @@ def connected(address: str | None):
                  logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = ' '.join(str(error).split())
-        raise InputError(f'Ray at {address or "this machine"}: {reason}') from None
+        raise InputError(f'Ray at {address or "this machine"}: {reason}; where it asks for a '
+                         'token: RAY_AUTH_TOKEN, or ~/.ray/auth_token') from None
     try:
         if address is None:
             _check_that_it_is_alone(ray)
         yield ray
     finally:
         ray.shutdown()
+
+
+def _token_is_there() -> bool:
+    """Say whether there is a token, where Ray keeps it or is told of it."""
+    return any(os.environ.get(name) for name in ('RAY_AUTH_TOKEN', 'RAY_AUTH_TOKEN_PATH')) or (
+        Path.home() / '.ray' / 'auth_token').is_file()
 
 
 def _check_that_it_is_alone(ray) -> None:

@@ -23,7 +23,7 @@ import torch
 from iql_ros.files import InputError, unknown_name
 from iql_ros.learner.fast_update import FastUpdate
 from iql_ros.learner.graph_update import GraphUpdate
-from iql_ros.learner.networks import Actor, log_prob, TwinCritic, Value
+from iql_ros.learner.networks import Actor, log_prob, one_thread, TwinCritic, Value
 from iql_ros.learner.replay_buffer import Batch, ReplayBuffer, sample_dropout
 
 _CHOICES = {'algorithm': ('iql', 'bc'), 'actor_schedule': ('cosine', 'constant'),
@@ -164,9 +164,12 @@ class IQLAgent:
         dims, hidden = (observation_dim, action_dim), config.hidden_dims
         self.config, self.seed, self.total_updates = config, seed, total_updates
         self.device, self.step = torch.device(device), 0
-        self.actor = Actor(*dims, hidden, generator, config.normalise_observations).to(device)
-        self.critic = TwinCritic(*dims, hidden, generator).to(device)
-        self.value = Value(observation_dim, hidden, generator).to(device)
+        with one_thread():  # more give an orthogonal matrix other last bits
+            self.actor = Actor(*dims, hidden, generator, config.normalise_observations)
+            self.critic = TwinCritic(*dims, hidden, generator)
+            self.value = Value(observation_dim, hidden, generator)
+        for network in (self.actor, self.critic, self.value):
+            network.to(device)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.optimisers = {name: _adam(getattr(self, name), config.learning_rate)
                            for name in ('actor', 'critic', 'value')}

@@ -14,6 +14,7 @@
 
 """The networks of IQL as the authors built them: normaliser, actor, twin critic, value."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -43,6 +44,17 @@ def resolve_device(name: str) -> torch.device:
     if name == 'auto':
         name = 'cuda' if torch.cuda.is_available() else 'cpu'
     return torch.device(name)
+
+
+@contextlib.contextmanager
+def one_thread():
+    """Let PyTorch compute on one thread of a CPU while this lasts, whatever it has else."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Normaliser(nn.Module):

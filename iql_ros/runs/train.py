@@ -320,7 +320,8 @@ class _Trainer:
         logged = evaluated or self._due(settings.log_every)
         self._progress.update(step, metrics, logged)
         if evaluated:
-            metrics.update(self._evaluate())
+            with self._engine.at_work():  # its bits are of the threads too
+                metrics.update(self._evaluate())
         if logged:
             self._log.write(step, metrics)
         if self._due(settings.checkpoint_every):

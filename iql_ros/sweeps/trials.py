@@ -154,6 +154,8 @@ def _slug(value) -> str:
 
 
 def _yaml(value) -> str:
-    """Return a value as --set reads it."""
+    """Return a value as --set reads it, without a blank where there need be none, for xargs."""
+    if isinstance(value, list):
+        return f'[{",".join(map(_yaml, value))}]'
     return yaml.safe_dump(value, default_flow_style=True, width=10 ** 6).removesuffix(
         '\n').removesuffix('\n...')

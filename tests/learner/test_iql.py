@@ -343,3 +343,13 @@ def test_the_known_values_of_the_chain_are_known():
     # a timeout bootstraps: 0.9 of the value of standing at the end is lost by a termination
     bootstrapped, cut = chain_values(0.9), chain_values(0.9, (LAST_STEP,))
     assert (bootstrapped - cut > 0.5).all()
+
+
+def test_an_agent_begins_with_the_same_bits_on_any_number_of_threads():
+    before, states = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        states.append(make_agent(hidden_dims=(256, 256)).state(optimisers=False))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
