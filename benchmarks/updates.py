@@ -118,7 +118,8 @@ def plot(path, key, several):
     ax = figure.subplots()
     if key is None:
         rates = several[0]['updates_per_second']
-        ax.barh(list(rates)[::-1], list(rates.values())[::-1], color='#1f5fa8')
+        ax.barh(list(rates)[::-1], list(rates.values())[::-1], color=[
+            '#1f5fa8' if name in ('fast', 'autograd') else '#8b929c' for name in rates][::-1])
         ax.set(xlabel='updates a second')
     else:
         for name in several[0]['updates_per_second']:

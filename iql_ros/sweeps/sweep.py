@@ -144,7 +144,7 @@ class _Progress:
         line = f'{self._done} of {self._count} done'
         if running:
             line += f'; {", ".join(running[:4])}' + (' ...' if len(running) > 4 else '')
-        if did:
+        if did and self._left:
             seconds = (self._to_do - did) * (now - self._begun) / did
             line += f'; about {max(1, round(seconds / 60))} min left'
         print(f'\r{line}\x1b[K' if self._terminal else line, file=sys.stderr,
