@@ -14,8 +14,6 @@
 
 """Tests for convert.py."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
@@ -92,15 +90,12 @@ def test_a_bag_without_a_transition_leaves_nothing_behind(tmp_path):
     assert not (tmp_path / 'datasets' / 'toy').exists()
 
 
-@pytest.mark.parametrize('on', ['here', 'ray'])
-def test_bags_that_are_read_side_by_side_give_the_same_bytes(tmp_path, on):
-    if on == 'ray' and not importlib.util.find_spec('ray'):
-        pytest.skip('Ray is not installed')
+def test_bags_that_are_read_side_by_side_give_the_same_bytes(tmp_path):
     for number in range(5):
         write_bag(tmp_path / 'bags' / f'bag{number}', drive(
             10 + number, [3.0, 2.0 + 0.1 * number, 1.0]))
     one, report = convert_bags([tmp_path / 'bags'], 'toy/one-v0', TOY)
-    with mapping(on, None if on == 'ray' else 2) as each:
+    with mapping(jobs=2) as each:
         other, other_report = convert_bags([tmp_path / 'bags'], 'toy/other-v0', TOY, each=each)
     assert other_report == report
     for name in ('observations', 'actions', 'rewards', 'terminations', 'next_observations'):
