@@ -26,9 +26,12 @@ from tests.learner.test_iql import make_agent, make_buffer, snapshot
 
 
 @pytest.fixture
-def two_cores(monkeypatch):
-    """Let PyTorch say that it may use two."""
-    monkeypatch.setattr(torch, 'get_num_threads', lambda: 2)
+def two_cores():
+    """Let PyTorch use two."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 def test_measuring_leaves_the_agent_and_the_threads_as_they_are():
