@@ -124,7 +124,7 @@ def plot(path, key, several):
     else:
         for name in several[0]['updates_per_second']:
             ax.plot([each['value'] for each in several],
-                    [each['updates_per_second'].get(name) for each in several], 'o-',
+                    [each['updates_per_second'].get(name) for each in several], marker='o',
                     label=name, linewidth=2 if name == OURS else 1,
                     linestyle='--' if name.startswith('products') else '-')
         ax.set(xlabel=key, ylabel='updates a second', xscale='log', yscale='log')
