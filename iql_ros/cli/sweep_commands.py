@@ -51,6 +51,8 @@ def _run(options, given: dict, vary: dict, printing: bool) -> dict:
     RunDirectory(name)  # refuses the name
     if '/' in name:
         raise InputError(f'name: got {name!r}; of a sweep it has no /')
+    if options.begin_or_resume:
+        options.resume = RunDirectory(name).begun
     before = read_sweep(name) if options.resume else None
     new = Sweep(name, _whole_path(options.config) or 'robot', _whole_path(options.robot_config),
                 given, vary, options.seeds or [0])

@@ -20,129 +20,26 @@ differentiation costs beside the matrix products of networks this small is saved
 
 1. A layer is one matrix (1 + inputs, outputs) whose first row is the bias, and before what goes
    into a layer is a column of ones: forward it is one product, and so is its gradient.
-2. A network is one vector, as are its gradient and Adam's moments: Adam is one call, and so is a
-   step of the target.
+2. A network is one vector, as are its gradient and Adam's moments (flat_parameters.py): Adam is
+   one call, and so is a step of the target.
 3. A transition is one row (RowLayout): a batch is one look-up, networks read views of it, and
    V(s) and V(s') are one product over its halves.
 4. The networks take turns with the same few buffers, which so stay in a core's cache.
 
-The agent's parameters and Adam's moments become views of these vectors: who reads, copies or
-loads them need not know. Agents of several seeds may be updated together: every tensor then has
-a leading dimension S, and nothing else changes (graph_update.py says what that is for).
+Agents of several seeds may be updated together: every tensor then has a leading dimension S, and
+nothing else changes (graph_update.py says what that is for).
 """
 
 import torch
 
+from iql_ros.learner.flat_parameters import FlatNetwork, FlatParameters
 from iql_ros.learner.networks import log_prob, LOG_STD_RANGE
 from iql_ros.learner.replay_buffer import Batch, RowLayout
 
 _LINE = 16  # float32 numbers in a cache line: hidden activations begin on one, after their ones
-_ADAM = {'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-8, 'weight_decay': 0.0, 'amsgrad': False,
-         'maximize': False}
-_KEPT = ('exp_avg', 'exp_avg_sq')   # Adam's, for each parameter
 _leaky_relu = torch.ops.aten.leaky_relu.out
 _relu_backward = torch.ops.aten.threshold_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
-
-
-class FlatNetwork:
-    """Layers in one vector, as are their gradient and Adam's moments; of several in one tensor."""
-
-    def __init__(self, shapes, vectors: dict, step):
-        """
-        View what belongs to it.
-
-        Args:
-            shapes: (1 + inputs, outputs) of every layer, in order.
-            vectors: parameters, and of what learns gradient, exp_avg and exp_avg_sq: each
-                (..., n), where behind the layers may be other parameters.
-            step: Adam's count, a float32 tensor; None: it does not learn.
-
-        """
-        self._vectors, self._step = vectors, step
-        self.parameters = vectors['parameters']
-        self.layers, self.rest = _split(self.parameters, shapes)
-        self.transposed = [layer[..., 1:, :].mT for layer in self.layers]  # (outputs, inputs)
-        if step is not None:
-            self.gradients, self.rest_gradient = _split(vectors['gradient'], shapes)
-
-    def descend(self, learning_rate) -> None:
-        """Take a step of Adam by the gradient, once its count has been raised; float or tensor."""
-        torch._fused_adam_(
-            [self.parameters], [self._vectors['gradient']], [self._vectors['exp_avg']],
-            [self._vectors['exp_avg_sq']], [], [self._step], lr=learning_rate, **_ADAM)
-
-
-def _split(vector, shapes) -> tuple[list, torch.Tensor]:
-    """
-    Return the layers (..., 1 + inputs, outputs) of a vector (..., n), and what is behind.
-
-    The last one, which has few outputs, lies transposed: with 6 a product takes a third so long.
-    """
-    sizes = [inputs * outputs for inputs, outputs in shapes]
-    *parts, last, rest = vector.split([*sizes, vector.shape[-1] - sum(sizes)], dim=-1)
-    layers = [part.view(*vector.shape[:-1], *shape) for part, shape in zip(parts, shapes)]
-    inputs, outputs = shapes[-1]
-    return [*layers, last.view(*vector.shape[:-1], outputs, inputs).mT], rest
-
-
-class _FlatParameters:
-    """The vectors that agents' networks of one kind are views of, from now on."""
-
-    def __init__(self, networks):
-        """
-        Take parameters over, with Adam's moments.
-
-        Args:
-            networks: Of each agent (layers, optimiser, rest). The layers are (weight, bias) in
-                order: of one network (outputs, inputs) and (outputs,), of twins (2, outputs,
-                inputs) and (2, outputs). The optimiser is their Adam; None: they do not learn.
-                The rest is another parameter, for behind the layers, or None.
-
-        """
-        layers, optimiser, rest = networks[0]
-        first, several = layers[0][1], () if len(networks) == 1 else (len(networks),)
-        self.shapes = [(1 + weight.shape[-1], weight.shape[-2]) for weight, _ in layers]
-        size = sum(inputs * outputs for inputs, outputs in self.shapes)
-        size += 0 if rest is None else len(rest)
-        names = ('parameters', 'gradient', *_KEPT) if optimiser else ('parameters',)
-        self._vectors = {name: torch.zeros(*first.shape[:-1], *several, size, device=first.device)
-                         for name in names}  # twins (2, S, n): one of them is in one piece
-        self.step = torch.zeros((), device=first.device) if optimiser else None
-        for index, network in enumerate(networks):
-            self._take_over(*network, {
-                name: vector.select(-2, index) if several else vector
-                for name, vector in self._vectors.items()})
-
-    def _take_over(self, layers, optimiser, rest, vectors: dict) -> None:
-        views = {name: _split(vector, self.shapes) for name, vector in vectors.items()}
-        for index, pair in enumerate(layers):
-            for parameter, pick in zip(pair, (_weight, _bias)):
-                self._move(parameter, optimiser, {
-                    name: pick(found[index]) for name, (found, _) in views.items()})
-        if rest is not None:
-            self._move(rest, optimiser, {name: behind for name, (_, behind) in views.items()})
-
-    def _move(self, parameter, optimiser, views: dict) -> None:
-        parameter.data = views['parameters'].copy_(parameter.data)
-        if optimiser:
-            kept = optimiser.state[parameter]
-            self.step.copy_(kept['step'])
-            optimiser.state[parameter] = {'step': self.step, **{
-                name: views[name].copy_(kept[name]) for name in _KEPT}}
-
-    def network(self, index=()) -> FlatNetwork:
-        """Return the one that is kept here, or that of the twins."""
-        return FlatNetwork(self.shapes, {name: vector[index] for name, vector in
-                                         self._vectors.items()}, self.step)
-
-
-def _weight(layer):
-    return layer[..., 1:, :].mT
-
-
-def _bias(layer):
-    return layer[..., 0, :]
 
 
 class _Activations:
@@ -166,14 +63,14 @@ class FastUpdate:
         """
         self._agents, first = agents, agents[0]
         layout = RowLayout(first.observation_dim, first.action_dim)
-        actor = _FlatParameters([(_layers(agent.actor.mlp), agent.optimisers['actor'],
-                                  agent.actor.log_std_parameter) for agent in agents])
-        value = _FlatParameters([(_layers(agent.value.mlp), agent.optimisers['value'], None)
-                                 for agent in agents])
-        critics = _FlatParameters([(_twin_layers(agent.critic), agent.optimisers['critic'], None)
-                                   for agent in agents])
-        targets = _FlatParameters([(_twin_layers(agent.target_critic), None, None)
-                                   for agent in agents])
+        actor = FlatParameters([(_layers(agent.actor.mlp), agent.optimisers['actor'],
+                                 agent.actor.log_std_parameter) for agent in agents])
+        value = FlatParameters([(_layers(agent.value.mlp), agent.optimisers['value'], None)
+                                for agent in agents])
+        critics = FlatParameters([(_twin_layers(agent.critic), agent.optimisers['critic'], None)
+                                  for agent in agents])
+        targets = FlatParameters([(_twin_layers(agent.target_critic), None, None)
+                                  for agent in agents])
         self._actor, self._value = actor.network(), value.network()
         self._critics = [critics.network(twin) for twin in range(2)]
         self._targets = [targets.network(twin) for twin in range(2)]

@@ -41,7 +41,7 @@ from iql_ros.tasks import with_new_names
 
 _ENGINE = 'engine.json'   # in the run's folder
 _HOW = ('engine', 'threads')   # settings that may change from one day to the next
-_LOOK_AGAIN = 300.0   # [s] between two looks at how many threads pay
+_LOOK_AGAIN = 120.0   # [s] between two looks at how many threads pay
 _BLOCK = 50  # updates between two looks at what time it is: some tenths of a second
 _EVALUATION = ('return_mean', 'return_std', 'length_mean', 'success_rate')
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import threading
 
 from iql_ros.runs.run_directory import runs_folder
-from iql_ros.sweeps.processes import log_of, run_trial
+from iql_ros.sweeps.processes import run_trial
 
 _RETRIES = 3      # of a trial whose worker dies
 _LOOK = 0.5       # [s] between two looks
@@ -51,7 +51,7 @@ def run_on_ray(trials, ray, resources: dict, stop: threading.Event, on_wait):
         resources={key: value for key, value in resources.items()
                    if key not in ('CPU', 'GPU')})
     place = (os.getcwd(), _environment())
-    running = {task.remote(trial.arguments, trial.name, str(log_of(trial).absolute()),
+    running = {task.remote(trial.arguments, trial.name, str(trial.log.absolute()),
                            *place): trial for trial in trials}
     asked = False
     while running:

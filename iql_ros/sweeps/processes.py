@@ -24,8 +24,7 @@ import time
 
 from iql_ros.files import InputError
 from iql_ros.interrupts import END_WITH_PARENT
-from iql_ros.runs.run_directory import RunDirectory, runs_folder
-from iql_ros.sweeps.trials import Trial
+from iql_ros.runs.run_directory import RunDirectory
 
 _LOOK = 0.2      # [s] between two looks at what runs
 _HELD = 30.0     # [s] to wait for a process that still saves the run
@@ -48,25 +47,20 @@ def run_here(trials, jobs: int, stop: threading.Event, on_wait):
         while running or (waiting and not stop.is_set()):
             while waiting and len(running) < jobs and not stop.is_set():
                 trial = waiting.popleft()
-                running[trial] = _start(trial.arguments, log_of(trial))
+                _wait_until_free(trial.run)
+                running[trial] = _start(trial.arguments, trial.log)
             if stop.is_set() and not asked:
                 asked = True
                 for process in running.values():
                     process.terminate()
             for trial in [each for each, process in running.items() if process.poll() is not None]:
-                yield trial, _words(running.pop(trial), log_of(trial))
+                yield trial, _words(running.pop(trial), trial.log)
             on_wait()
             time.sleep(_LOOK)
     finally:
         for process in running.values():
             process.kill()
             process.wait()
-
-
-def log_of(trial: Trial) -> Path:
-    """Return the file with what a trial's training prints."""
-    sweep, _, name = trial.name.partition('/')
-    return runs_folder() / sweep / 'logs' / f'{name}.log'
 
 
 def run_trial(arguments, name: str, log, folder, environment: dict) -> str:
@@ -96,6 +90,7 @@ def run_trial(arguments, name: str, log, folder, environment: dict) -> str:
 
 
 def _wait_until_free(run: RunDirectory) -> None:
+    """Let a process that is ending, of a sweep or a worker that was killed, save its run."""
     until = time.monotonic() + _HELD
     while time.monotonic() < until:
         try:

@@ -21,6 +21,7 @@ from pathlib import Path
 import re
 import shlex
 
+import torch
 import yaml
 
 from iql_ros.files import check_keys, InputError, read_config, read_yaml, shown, write_atomic
@@ -31,8 +32,8 @@ from iql_ros.runs.train import settings_from_mapping, TrainSettings
 _FILE = 'sweep.yaml'      # in the sweep's folder
 _MOST = 10_000            # trials
 _PLAIN = re.compile(r'[^A-Za-z0-9.-]+')
-# One thread and one engine for all, so that a trial gives the same bits wherever it runs
-_SAME = {'threads': 1, 'engine': 'fast'}
+# On a CPU one thread and one engine, so that a trial gives the same bits wherever it runs
+_ON_CPU = {'device': 'cpu', 'threads': 1, 'engine': 'fast'}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,6 +56,11 @@ class Trial:
     def short_name(self) -> str:
         """Return its name within the sweep."""
         return self.name.partition('/')[2]
+
+    @property
+    def log(self) -> Path:
+        """Return the file with what its training prints."""
+        return self.run.path.parent / 'logs' / f'{self.short_name}.log'
 
     @property
     def done(self) -> bool:
@@ -105,8 +111,13 @@ class Sweep:
     def _trial(self, varied: dict, seed: int) -> Trial:
         parts = [key + _slug(value) for key, value in varied.items()]
         name = f'{self.name}/{"_".join([*parts, f"seed{seed}"])}'
-        given = {**_SAME, **self.settings, **varied, 'seed': seed}
-        mapping = {**read_config('iql', self.config), **given, 'name': name}
+        given = {**self.settings, **varied, 'seed': seed}
+        config = read_config('iql', self.config)
+        device = {**config, **given}.get('device', 'auto')
+        if device == 'cpu' or (device == 'auto' and not torch.cuda.is_available()):
+            given = {**_ON_CPU, **given}
+            given['device'] = 'cpu'
+        mapping = {**config, **given, 'name': name}
         settings, config = settings_from_mapping(mapping, 'the settings')
         RunDirectory(name)  # refuses the name
         words = ['train', '--begin-or-resume', '--name', name, '--config', self.config]

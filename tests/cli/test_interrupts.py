@@ -18,10 +18,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 from iql_ros.online.experience_log import read_experience
 from tests.cli.command import FINETUNE, flat_file
+from tests.waiting import wait_until
 
 
 def interrupted(arguments, metrics):
@@ -29,10 +29,7 @@ def interrupted(arguments, metrics):
     there = metrics.read_text().count('\n') if metrics.exists() else 0
     process = subprocess.Popen([sys.executable, '-m', 'iql_ros.cli', *arguments],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (metrics.exists() and metrics.read_text().count('\n') > there + 2):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: metrics.exists() and metrics.read_text().count('\n') > there + 2)
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=60)
     return process.returncode, out, error

@@ -17,6 +17,7 @@
 import shlex
 
 import pytest
+import torch
 
 from iql_ros.cli.cli import main
 from iql_ros.files import InputError
@@ -42,15 +43,27 @@ def test_every_combination_is_a_trial_for_every_seed():
     assert trials[-1].config.hidden_dims == (8, 8) and trials[-1].settings.seed == 3
 
 
-def test_a_trial_is_told_in_whole_by_its_command_line(tmp_path, monkeypatch):
+def test_a_trial_is_told_in_whole_by_its_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     given = {'dataset': 'my data.hdf5', 'learning_rate': 1e-05, 'action_low': [-1.0, 0.5],
-             'environment': None, 'updates': 4}
+             'action_high': [1.0, 2.0], 'environment': None, 'updates': 4}
     trial, = sweep(settings=given, vary={}, seeds=[7]).trials()
     words = shlex.split(trial.command_line())
     assert words[:3] == ['iql-ros', 'train', '--begin-or-resume']
-    assert main(words[1:]) == 2  # and not for any of its settings: there is no such file
+    assert main(words[1:]) == 2  # and not for any of its settings
+    assert capsys.readouterr().err == 'iql-ros: error: my data.hdf5: no such file\n'
     assert trial.config.learning_rate == 1e-5 and trial.settings.action_low == (-1.0, 0.5)
+
+
+@pytest.mark.parametrize('device, cuda, engine', [
+    ('auto', False, 'fast'), ('cpu', True, 'fast'), ('auto', True, 'auto'),
+    ('cuda', False, 'auto')])
+def test_only_on_a_cpu_are_threads_and_engine_said(monkeypatch, device, cuda, engine):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    trial, = sweep(settings={'dataset': 'data.hdf5', 'device': device}).trials()
+    assert trial.settings.engine == engine
+    assert trial.settings.device == ('cpu' if engine == 'fast' else device)
+    assert trial.settings.threads == (1 if engine == 'fast' else 0)
 
 
 def test_a_sweep_is_read_as_it_was_written(tmp_path, monkeypatch):
