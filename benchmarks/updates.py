@@ -20,10 +20,11 @@ Measure updates a second of this package beside its peers, in one run.
 
 Every side is a process of its own that works only while it is asked to; all take turns, round by
 round, and the ratios are medians over the rounds, since a machine may be busier in one than in
-another. Peers: fast and autograd (this package's two engines), plain (CORL's loop), compiled (that
-by torch.compile), xla (the authors' algorithm in one jitted scan), d3rlpy, torchrl, and products,
-the matrix products alone: what any engine needs at least. Those that need packages of their own
-run in virtual environments that are made once, in the user's cache.
+another. Peers: fast and autograd (this package's two engines), bf16 (fast, with precision bf16, on
+a CPU that has such products), plain (CORL's loop), compiled (that by torch.compile), xla (the
+authors' algorithm in one jitted scan), d3rlpy, torchrl, and products, the matrix products alone:
+what any engine needs at least. Those that need packages of their own run in virtual environments
+that are made once, in the user's cache.
 """
 
 import argparse

@@ -12,11 +12,14 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""This package as `train` calls it: the engine that SETTING names."""
+"""This package as `train` calls it: the engine that SETTING names, or the fast one in bf16."""
+
+import sys
 
 import torch
 from worker import answer, make_data, read_setting
 
+from iql_ros.learner.engine import check_precision, Engine
 from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.learner.replay_buffer import ReplayBuffer
 
@@ -34,9 +37,13 @@ def main():
     setting = read_setting()
     torch.set_num_threads(setting['threads'])
     agent, buffer = make_agent(setting), ReplayBuffer(*make_data(setting))
-    if setting['peer'] == 'fast':
+    precision = 'bf16' if setting['peer'] == 'bf16' else 'fp32'
+    if check_precision(precision, agent.device):
+        sys.exit(1)  # nothing that it could show
+    if setting['peer'] != 'autograd':
         agent.use_fast_update()
-    answer(**{setting['peer']: lambda count: bool(agent.update_many(buffer, count)) and None})
+    with Engine('fast', setting['threads'], precision).at_work():
+        answer(**{setting['peer']: lambda count: bool(agent.update_many(buffer, count)) and None})
 
 
 if __name__ == '__main__':

@@ -25,8 +25,8 @@ import torch
 
 # Name -> its script, and what a virtual environment of its own must have
 PEERS = {
-    'fast': ('ours.py', ()), 'autograd': ('ours.py', ()), 'plain': ('plain.py', ()),
-    'compiled': ('plain.py', ()), 'products': ('products.py', ()),
+    'fast': ('ours.py', ()), 'bf16': ('ours.py', ()), 'autograd': ('ours.py', ()),
+    'plain': ('plain.py', ()), 'compiled': ('plain.py', ()), 'products': ('products.py', ()),
     'xla': ('xla.py', ('jax==0.10.2',)),
     'd3rlpy': ('d3rlpy_iql.py', ('d3rlpy==2.8.1',)),
     'torchrl': ('torchrl_iql.py', ('torchrl==0.14.1', 'tensordict==0.14.3')),
