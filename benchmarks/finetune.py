@@ -40,7 +40,8 @@ from iql_ros.online.experience_log import read_experience
 from iql_ros.online.finetune import finetune
 from iql_ros.online.settings import FinetuneSettings
 from iql_ros.runs.checkpoint import config_of, read_header
-from iql_ros.runs.train import train, TrainSettings
+from iql_ros.runs.settings import TrainSettings
+from iql_ros.runs.train import train
 from iql_ros.sim.node_command import simulation_environment
 
 _NEVER = 10**9

@@ -47,7 +47,7 @@ from iql_ros.online.experience import ExperienceFormat
 from iql_ros.robot.robot_interface import load_robot_interface
 from iql_ros.robot.safety import Gate
 from iql_ros.robot.task import Task
-from iql_ros.runs import train
+from iql_ros.runs import settings as training
 from iql_ros.runs.checkpoint import load_agent, read_header, save_checkpoint, strip_checkpoint
 from iql_ros.runs.policy import load_policy
 
@@ -81,7 +81,7 @@ def read_robot(path: Path) -> None:
 def read_config(path: Path) -> None:
     """Read settings of both kinds of training."""
     mapping = read_yaml(path)
-    read = (finetune if 'checkpoint' in mapping else train).settings_from_mapping
+    read = (finetune if 'checkpoint' in mapping else training).settings_from_mapping
     read(mapping, str(path))
 
 

@@ -20,12 +20,13 @@ import os
 import sys
 
 from iql_ros import __version__
-from iql_ros.cli import commands, data_commands, sweep_commands
+from iql_ros.cli import commands, data_commands, evaluate_commands, sweep_commands
 from iql_ros.cli.json_output import json_text
 from iql_ros.cli.parser import count, names, number, Parser, resources, seed, seeds
 from iql_ros.data.bags.files import ALLOWANCES
 from iql_ros.files import InputError
 from iql_ros.interrupts import end_with_parent
+from iql_ros.learner.choice import CHOICES
 
 
 def main(arguments=None) -> int:
@@ -256,19 +257,37 @@ def _add_run_options(parser, named_after: str, several: str = '') -> None:
 
 def _add_evaluate(subparsers) -> None:
     parser = _add_command(
-        subparsers, 'evaluate', commands.evaluate,
-        'Run seeded episodes of a policy in an environment.',
-        'iql-ros evaluate runs/drive-v0_iql --env iql_ros/Diffbot-v0 --episodes 100')
-    parser.add_argument('checkpoint', metavar='CHECKPOINT',
+        subparsers, 'evaluate', evaluate_commands.evaluate,
+        'Run seeded episodes of a policy in an environment, or tell which of two is the better.',
+        'iql-ros evaluate runs/drive-v0_iql --env iql_ros/Diffbot-v0 --episodes 100\n'
+        '  iql-ros evaluate runs/a runs/b --sequential --env iql_ros/Diffbot-v0\n'
+        '  iql-ros evaluate --sequential --results a.csv b.csv')
+    parser.add_argument('checkpoints', nargs='*', metavar='CHECKPOINT',
                         help="a .safetensors file, or a run's folder (its newest)")
-    parser.add_argument('--env', required=True, metavar='ID', help='Gymnasium environment')
-    parser.add_argument('--episodes', type=count, default=10, metavar='N', help='how many')
+    parser.add_argument('--env', metavar='ID', help='Gymnasium environment')
+    parser.add_argument('--episodes', type=count, metavar='N',
+                        help='how many (default: 10; with --sequential at most 500 of each)')
+    parser.add_argument('--sequential', action='store_true',
+                        help='drive two policies alternately from the same starts, and stop as '
+                             'soon as it is sure which is better')
+    parser.add_argument('--error', type=number, metavar='SHARE',
+                        help='how often --sequential may be wrong (default: 0.05)')
+    parser.add_argument('--results', nargs=2, metavar='CSV',
+                        help="for --sequential: policy_node's results of two policies, driven in "
+                             'turns, in place of an environment')
     parser.add_argument('--seed', type=seed, default=0, metavar='S',
                         help='of the first episode; the next takes S + 1')
     parser.add_argument('--csv', metavar='FILE', help='write a row an episode')
     parser.add_argument('--robot-config', metavar='YAML',
                         help='the robot whose gate every action passes (default: the one inside)')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
+    parser.add_argument('--choice', choices=('auto', *CHOICES), default='auto', metavar='WAY',
+                        help='mean, weighted or best: how the action comes out of the networks '
+                             '(auto, the default: as the checkpoint says)')
+    parser.add_argument('--samples', type=count, metavar='N',
+                        help='of the actor that the critic chooses from')
+    parser.add_argument('--choice-temperature', type=number, metavar='BETA',
+                        help='inverse temperature of the weighted choice')
     _add_json_option(parser)
 
 

@@ -14,12 +14,11 @@
 
 """What the sub-commands of `iql-ros` that train and run do; cli.py says which there are."""
 
-import dataclasses
 import json
 from pathlib import Path
 import time
 
-from iql_ros.cli.data_commands import checkpoint_file, print_data_notes
+from iql_ros.cli.data_commands import checkpoint_file, load_robot, print_data_notes
 from iql_ros.cli.sweep_commands import train_seeds
 from iql_ros.files import (
     check_new_file, InputError, parse_yaml, read_config, read_yaml, share_folder)
@@ -28,17 +27,18 @@ _CONFIGS = {'train': 'iql', 'finetune': 'finetune'}  # folder of config/ with th
 
 
 def train(options) -> dict | None:
-    from iql_ros.runs import train as training
     from iql_ros.runs.report import write_run_report
     from iql_ros.runs.run_directory import default_name
+    from iql_ros.runs.settings import settings_from_mapping
+    from iql_ros.runs.train import train as run_training
     given = _given(options, dataset=options.dataset, action_low=options.action_low,
                    action_high=options.action_high, observation_keys=options.observation_keys)
     if options.seeds is not None:
         return train_seeds(options, given)
     mapping = _settings(options, 'train', given, ('dataset', '--dataset ID'), default_name)
-    settings, config = training.settings_from_mapping(mapping, options.config or 'the settings')
-    folder = training.train(settings, config, resume=options.resume,
-                            robot_config=_robot_text(options, settings.name))
+    settings, config = settings_from_mapping(mapping, options.config or 'the settings')
+    folder = run_training(settings, config, resume=options.resume,
+                          robot_config=_robot_text(options, settings.name))
     facts = json.loads((folder / 'dataset.json').read_text())
     print_data_notes(facts['clipped'], ())
     _report('trained', folder, write_run_report)
@@ -127,7 +127,7 @@ def _settings(options, command: str, given: dict, needed: tuple[str, str], defau
 
 def _given_robot(options) -> str | None:
     """Return the YAML text of --robot-config."""
-    return None if options.robot_config is None else _load_robot(options.robot_config).text
+    return None if options.robot_config is None else load_robot(options.robot_config).text
 
 
 def _robot_text(options, run_name: str) -> str | None:
@@ -138,73 +138,6 @@ def _robot_text(options, run_name: str) -> str | None:
         return _given_robot(options)
     latest = RunDirectory(run_name).latest() if options.resume else None
     return read_header(latest)['robot_config'] if latest else None
-
-
-def evaluate(options) -> dict:
-    from iql_ros.runs.evaluate import summary, write_results
-    from iql_ros.runs.policy import load_policy
-    if options.csv is not None:
-        check_new_file(options.csv, '--csv')
-    checkpoint = checkpoint_file(options.checkpoint)
-    policy = load_policy(checkpoint, options.device)
-    interface = _interface_of(policy, options)
-    results = _episodes(policy, interface, options)
-    figures = summary(results)
-    if not options.as_json:
-        print(_summary_text(figures))
-    if options.csv:
-        write_results(options.csv, results)
-    return {'checkpoint': checkpoint, 'environment': options.env,
-            'robot': interface and interface.robot,
-            'episodes': [{key.rstrip('_'): value for key, value
-                          in dataclasses.asdict(result).items()} for result in results],
-            'summary': {**figures, 'success_rate': figures.get('success_rate')}}
-
-
-def _episodes(policy, interface, options) -> list:
-    """Run the episodes one by one, a line each as they end."""
-    from iql_ros.robot.action_scaling import ActionScaling
-    from iql_ros.robot.safety import Gate
-    from iql_ros.runs.evaluate import evaluate_policy
-    from iql_ros.sim.envs import make_env
-    data = policy.header['dataset']
-    scaling = ActionScaling(data['action_low'], data['action_high'])
-    env = make_env(options.env)
-    results = []
-    for episode in range(options.episodes):
-        result, = evaluate_policy(policy, env, 1, options.seed + episode, scaling,
-                                  Gate(interface) if interface else None,
-                                  tuple(data['observation_keys']))
-        results.append(dataclasses.replace(result, episode=episode))
-        outcome = {None: '', True: ', success', False: ', no success'}[result.success]
-        print(f'episode {episode}: return {result.return_:.2f}, {result.length} steps{outcome}',
-              flush=True)
-    env.close()
-    return results
-
-
-def _summary_text(figures: dict) -> str:
-    success = f', success {figures["success_rate"]:.0%}' if 'success_rate' in figures else ''
-    return (f'{figures["episodes"]} episodes: return {figures["return_mean"]:.2f} +- '
-            f'{figures["return_std"]:.2f}, length {figures["length_mean"]:.1f}{success}')
-
-
-def _interface_of(policy, options):
-    """Return the interface whose gate applies: the local one once it fits, or the inner."""
-    if options.robot_config is None:
-        return policy.interface
-    interface = _load_robot(options.robot_config)
-    policy.check_robot(interface, options.checkpoint)
-    return interface
-
-
-def _load_robot(path: str):
-    """Read a robot's YAML, its task checked too, whose functions need not be on this machine."""
-    from iql_ros.robot.robot_interface import load_robot_interface
-    from iql_ros.robot.task import read_task
-    interface = load_robot_interface(path)
-    read_task(interface)
-    return interface
 
 
 def benchmark(options) -> dict:

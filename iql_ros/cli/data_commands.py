@@ -172,3 +172,12 @@ def checkpoint_file(path: str) -> Path:
     """Return the checkpoint that a path names: itself, or a run's newest."""
     pointer = Path(path) / 'latest' if Path(path).is_dir() else Path(path)
     return pointer.resolve() if pointer.is_file() else Path(path)
+
+
+def load_robot(path: str):
+    """Read a robot's YAML, its task checked too, whose functions need not be on this machine."""
+    from iql_ros.robot.robot_interface import load_robot_interface
+    from iql_ros.robot.task import read_task
+    interface = load_robot_interface(path)
+    read_task(interface)
+    return interface

@@ -59,10 +59,19 @@ EVALUATE_KEYS = {
     'checkpoint': 'the file',
     'environment': 'Gymnasium id',
     'robot': 'whose gate every action passed, or null',
+    'choice': 'how the policy chose: kind, samples, inverse_temperature',
     'episodes': 'of each: episode (from 0), seed, return (undiscounted), length [steps], '
                 'terminated, truncated, success (null: not said)',
     'summary': 'episodes, return_mean, return_std, length_mean [steps], success_rate (null: not '
                'said)',
+}
+SEQUENTIAL_KEYS = {
+    'checkpoints': 'the two names, or those of their files of results',
+    'environment': 'Gymnasium id, or null',
+    'pairs': 'of each: two episodes from the same start, as of one policy',
+    'wins': 'pairs in which the first, the second was better',
+    'evidence': 'how much more likely these are if the two differ; sure from 1 / error on',
+    'better': 'name of the better one, or null: cannot be told apart',
 }
 DOCTOR_KEYS = {
     'ok': 'whether nothing is broken, as the exit code says',

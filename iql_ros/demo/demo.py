@@ -29,7 +29,8 @@ from iql_ros.files import InputError, read_yaml, share_folder
 from iql_ros.robot.robot_interface import load_robot_interface
 from iql_ros.runs.report import write_run_report
 from iql_ros.runs.run_directory import RunDirectory, runs_folder
-from iql_ros.runs.train import settings_from_mapping, train
+from iql_ros.runs.settings import settings_from_mapping
+from iql_ros.runs.train import train
 
 ENVIRONMENT = 'iql_ros/Diffbot-v0'
 _DATASET = 'diffbot/sample-v0'
@@ -89,6 +90,10 @@ def run_demo(size: Size, seed: int = 0) -> Path:
     for number, (name, (title, changes)) in enumerate(_LEARNERS.items(), start=1):
         say(f'2/7 Training {title} ({number} of {len(_LEARNERS)})')
         outcomes.append(_learn(name, title, changes, size, seed, interface))
+    iql = outcomes[0]
+    if iql.choice.kind != 'mean':
+        outcomes.insert(1, judge('IQL, its mean action', iql.run, ENVIRONMENT, size.starts,
+                                 interface, 'evaluation_mean.csv', 'mean'))
     say(f'3/7 From {size.starts} start poses all over the arena:')
     for outcome in outcomes:
         print(f'{outcome.title:<26} docks from {outcome.share:.0%}')
@@ -98,7 +103,7 @@ def run_demo(size: Size, seed: int = 0) -> Path:
     print(f'docked in {sum(deployed)} of {len(deployed)} episodes')
     say('5/7 IQL meets a robot that is slower, pulls to one side and answers late: from the '
         'same start poses')
-    practice = practise(outcomes[0], interface, robot_config, size.practice, size.starts, seed,
+    practice = practise(iql, interface, robot_config, size.practice, size.starts, seed,
                         size.practice_limit)
     say(f'6/7 After {size.practice["steps"]:,} steps of practice there: docks from '
         f'{practice.after.share:.0%}, before {practice.before.share:.0%}')
@@ -124,6 +129,7 @@ def _learn(name: str, title: str, changes: dict, size: Size, seed: int, interfac
     mapping = {**read_yaml(share_folder() / 'config' / 'iql' / 'robot.yaml'), **changes,
                'dataset': _DATASET, 'name': name, 'seed': seed}
     if size.updates is not None:
-        mapping.update(updates=size.updates, log_every=100, evaluation_episodes=2)
+        mapping.update(updates=size.updates, log_every=100, evaluation_episodes=2,
+                       choice_episodes=2)
     run = train(*settings_from_mapping(mapping, 'demo'))
     return judge(title, run, ENVIRONMENT, size.starts, interface)

@@ -17,6 +17,7 @@
 import dataclasses
 from pathlib import Path
 
+from iql_ros.learner.choice import Choice
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.safety import Gate
 from iql_ros.runs.evaluate import EpisodeResult, evaluate_policy, write_results
@@ -34,6 +35,7 @@ class Outcome:
     run: Path
     results: list[EpisodeResult]
     paths: list              # (T + 1, 2) positions [m] of the first episodes
+    choice: Choice           # how it chose
 
     @property
     def share(self) -> float:
@@ -42,18 +44,24 @@ class Outcome:
 
 
 def judge(title: str, run: Path, environment: str, starts: int, interface: RobotInterface,
-          csv: str = 'evaluation.csv') -> Outcome:
-    """Drive by the newest checkpoint of a run; a row an episode goes into its folder's `csv`."""
+          csv: str = 'evaluation.csv', choice: str | None = None) -> Outcome:
+    """
+    Drive by the newest checkpoint of a run; a row an episode goes into its folder's `csv`.
+
+    `choice` is how to choose; None: as the checkpoint says.
+    """
     from iql_ros.sim.envs import make_env
     env = make_env(environment)
     paths = []
     policy = load_policy(RunDirectory(run.name).latest(), 'cpu')
+    if choice is not None:
+        policy.choice = dataclasses.replace(policy.choice, kind=choice)
     results = evaluate_policy(policy, _Tracked(env, paths), starts, STARTS_SEED,
                               interface.action_scaling, Gate(interface))
     env.close()
     write_results(run / csv, results)
     # its first reset only compares the dimensions
-    return Outcome(title, run, results, paths[-len(results):])
+    return Outcome(title, run, results, paths[-len(results):], policy.choice)
 
 
 class _Tracked:

@@ -69,8 +69,13 @@ def _result(outcomes, dataset, deployed) -> list[str]:
         mean = np.mean([result.return_ for result in outcome.results])
         rows.append((outcome.title, f'{success.mean():.0%} of {len(success)}', f'{mean:.1f}',
                      _ticks(outcome.results)))
-    note = (f'Then IQL drove over ROS topics, simulator and policy in two processes: docked in '
-            f'{sum(deployed)} of {len(deployed)} episodes.')
+    choice = outcomes[0].choice
+    words = '' if choice.kind == 'mean' else (
+        f'IQL acts by the {choice}: at every tick its critic weighs what the recordings taught. '
+        'Which way of choosing drives best was measured at the end of its training, from other '
+        'start poses. ')
+    note = (f'{words}Then it drove over ROS topics, simulator and policy in two processes: docked '
+            f'in {sum(deployed)} of {len(deployed)} episodes.')
     return [pages.table_html(rows, ('', 'docked', 'mean return', 'seconds when docked')),
             _bars(outcomes, recorded.mean()), pages.paragraph(note)]
 
@@ -103,7 +108,8 @@ def _bar_figure(rows):
 
 def _paths(outcomes, dataset, recording: dict) -> str:
     panels = [('Recorded drivers', _recorded(dataset, recording))]
-    panels += [_driven(outcomes[1]), _driven(outcomes[0])]
+    cloning = next(outcome for outcome in outcomes if outcome.run != outcomes[0].run)
+    panels += [_driven(cloning), _driven(outcomes[0])]
     return pages.figure_html(
         _paths_figure(panels), 'Paths seen from above; the green disc is the plate, a dot is '
         'where a drive began. Left: the recordings, driving from afar (blue), docking (green), '
@@ -187,11 +193,11 @@ def _practice_figure(practice):
 def _curves(outcomes) -> str:
     figure, ax = pages.new_figure(height=2.8)
     dashes = iter(('-', ':'))
-    for outcome in outcomes:
+    for outcome in {outcome.run: outcome for outcome in outcomes[::-1]}.values():
         metrics = report.read_metrics(outcome.run / 'metrics.csv')
         rates = metrics.get('evaluation/success_rate', np.empty(0))
         known = np.isfinite(rates)
-        iql = outcome is outcomes[0]
+        iql = outcome.run == outcomes[0].run
         ax.plot(metrics['step'][known], 100 * rates[known], marker='o', markersize=4,
                 color=pages.POLICY if iql else pages.CLONING, linewidth=2 if iql else 1.6,
                 linestyle='-' if iql else next(dashes), label=outcome.title)

@@ -30,7 +30,8 @@ from iql_ros.nodes.hosting.parameters import GuardedParameters, Parameter
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.runs.report import write_run_report
 from iql_ros.runs.run_directory import default_name
-from iql_ros.runs.train import settings_from_mapping, train
+from iql_ros.runs.settings import settings_from_mapping
+from iql_ros.runs.train import train
 
 PARAMETERS = (
     Parameter('dataset', '', 'Minari dataset (id or folder) or flat HDF5 file'),

@@ -46,7 +46,7 @@ class Experience:
     oldest_step: int                 # the sender keeps none older: what lies before never comes
     episode: int                     # of the session, from 0
     weights_version: int             # of the weights that acted; 0: the checkpoint's own
-    evaluation: bool = False         # the mean action was taken, to judge it
+    evaluation: bool = False         # nothing was explored, to judge what acts
     success: bool | None = None      # of an episode, with its last step; None: nobody said
 
 

@@ -38,7 +38,7 @@ from iql_ros.robot.robot_interface import parse_robot_interface, RobotInterface
 from iql_ros.robot.safety import Gate
 from iql_ros.robot.task import hash_of_task, refuse_functions_of_others, Task
 from iql_ros.runs.binding import bind, checkpoint_facts, report_facts
-from iql_ros.runs.checkpoint import load_agent, read_header
+from iql_ros.runs.checkpoint import choice_facts, choice_of, load_agent, read_header
 from iql_ros.runs.evaluate import check_environment, Evaluator
 from iql_ros.runs.metrics_log import Progress
 from iql_ros.runs.run_directory import RunDirectory
@@ -134,7 +134,8 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
     write_atomic(run.path / 'dataset.json', json.dumps(report_facts(dataset, dataset), indent=1))
     facts = {'training': dataclasses.asdict(settings), 'dataset': checkpoint_facts(dataset),
              'robot_config': said,
-             'reward_transform': transform}
+             'reward_transform': transform,
+             'choice': header.get('choice') or choice_facts(choice_of(header))}
     learner = OnlineLearner(settings, agent, buffer, ExperienceInbox(log, on_say), run, facts,
                             interface.action_scaling, Judge(settings, evaluator, on_say), on_say)
     return Opened(learner, interface, task, run, dataset.observation_keys)
@@ -228,14 +229,14 @@ def _drive(opened: Opened, settings: FinetuneSettings, env, progress: Progress, 
     """Run episodes until the run is done or stopped, learning from every step at once."""
     from iql_ros.online.simulated_robot import SimulatedRobot
     learner = opened.learner
-    actor = copy.deepcopy(learner.acting)  # the weights that drive
+    actor = copy.deepcopy(learner.acting.actor)  # the weights that drive
     explorer = Explorer(actor, opened.interface, settings.exploration_scale, seed=settings.seed,
                         draws=learner.received)
     robot = SimulatedRobot(
         env, explorer.act, opened.interface, opened.task, opened.observation_keys,
         settings.seed + learner.episodes, secrets.randbits(53))
     while not (learner.done or stopped()):
-        actor.load_state_dict(learner.acting.state_dict())
+        actor.load_state_dict(learner.acting.actor.state_dict())
         for experience in robot.run_episode():
             _store(learner, experience, progress, stopped)
             while learner.learn():
@@ -243,7 +244,7 @@ def _drive(opened: Opened, settings: FinetuneSettings, env, progress: Progress, 
             progress.update(learner.position, learner.metrics,
                             learner.position % settings.log_every == 0)
             if settings.weights_at == 'step':
-                actor.load_state_dict(learner.acting.state_dict())
+                actor.load_state_dict(learner.acting.actor.state_dict())
             if learner.done or stopped():
                 break
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Whether fine-tuning still does what it is for, judged by evaluations of the mean action."""
+"""Whether fine-tuning still does what it is for, judged by evaluations."""
 
 import numpy as np
 

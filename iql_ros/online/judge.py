@@ -22,7 +22,7 @@ from iql_ros.runs.evaluate import Evaluator, summary
 
 class Judge:
     """
-    Collects evaluations of the mean action and says what follows from them.
+    Collects evaluations of what acts, without exploring, and says what follows from them.
 
     In simulation it evaluates itself; a robot drives evaluation episodes, which come in rounds.
     """

@@ -18,8 +18,8 @@ import collections
 import math
 
 from iql_ros.data.datasets import ACTION_LIMIT, RewardTransform
+from iql_ros.learner.chooser import Chooser
 from iql_ros.learner.iql import IQLAgent, metric_names
-from iql_ros.learner.networks import Actor
 from iql_ros.learner.replay_buffer import ReplayBuffer
 from iql_ros.online.averaged_agent import AveragedAgent
 from iql_ros.online.episode_totals import EpisodeTotals
@@ -29,7 +29,7 @@ from iql_ros.online.judge import Judge
 from iql_ros.online.settings import FinetuneSettings
 from iql_ros.online.weights import pack_weights, WeightsVersions
 from iql_ros.robot.action_scaling import ActionScaling
-from iql_ros.runs.checkpoint import make_header, save_checkpoint
+from iql_ros.runs.checkpoint import choice_of, make_header, save_checkpoint
 from iql_ros.runs.checkpoint_bytes import read_file
 from iql_ros.runs.metrics_log import MetricsLog
 from iql_ros.runs.run_directory import RunDirectory
@@ -61,7 +61,8 @@ class OnlineLearner:
             buffer: The offline data.
             inbox: Of the run's experience.
             run: Its folder.
-            facts: training, dataset, robot_config, reward_transform for the checkpoints.
+            facts: training, dataset, robot_config, reward_transform and choice for the
+                checkpoints.
             scaling: Of the robot's actions.
             judge: Of what it learns.
             on_say: Told what a person should know.
@@ -73,6 +74,8 @@ class OnlineLearner:
         transform = facts['reward_transform']
         self._transform = RewardTransform(transform['scale'], transform['shift'])
         self._averaged = AveragedAgent(agent, settings.actor_average)
+        # what is judged and sent to the robots: the actor is the average, where there is one
+        self.acting = Chooser(self._averaged.acting, agent.target_critic, choice_of(facts))
         self._first_step, self.position = agent.step, 0  # transitions learned from
         self._totals = EpisodeTotals()
         self._best = None                # tensors of the actor to go back to
@@ -124,11 +127,6 @@ class OnlineLearner:
     def done(self) -> bool:
         """Say whether the run's steps have been learned from."""
         return bool(self._settings.steps) and self.position >= self._settings.steps
-
-    @property
-    def acting(self) -> Actor:
-        """Return the actor that is sent to the robots: the average, where there is one."""
-        return self._averaged.acting
 
     def _owed(self, transitions: int) -> int:
         beyond = max(0, transitions - self._settings.warm_up)

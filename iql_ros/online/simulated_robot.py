@@ -22,7 +22,7 @@ from iql_ros.online.experience import Experience
 from iql_ros.robot.episode_runner import EpisodeRunner
 from iql_ros.robot.robot_interface import parse_robot_interface, RobotInterface
 from iql_ros.robot.task import Task
-from iql_ros.sim.envs import control_rate, observation_vector
+from iql_ros.sim.envs import control_rate, observation_vector, success_of
 
 
 def interface_of_environment(env, observation_dim: int, action_low, action_high
@@ -74,7 +74,7 @@ class SimulatedRobot:
         self._runner = EpisodeRunner(act, interface, task)
         self._keys, self._seed, self._session = observation_keys, seed, session
         self._index, self._episode, self._step = 0, 0, 0
-        self._is_success = None
+        self._success = None
 
     def run_episode(self):
         """Yield the Experience of an episode's steps; each is taken before the next is driven."""
@@ -95,13 +95,13 @@ class SimulatedRobot:
         self._index += longest // self._interface.period_ns + 2  # as the simulator over topics
         self._runner.start()
         observation, info = self._env.reset(seed=self._seed + self._episode)
-        self._is_success = info.get('is_success')
+        self._success = success_of(info)
         return observation_vector(observation, self._keys)
 
     def _advance(self, command: np.ndarray) -> np.ndarray:
         observation, reward, terminated, _, info = self._env.step(
             np.asarray(command, self._env.action_space.dtype))
-        self._is_success = info.get('is_success')
+        self._success = success_of(info)
         self._index += 1
         stamp_ns = self._interface.tick_ns(self._index)
         if self._task.reward_source:
@@ -111,9 +111,7 @@ class SimulatedRobot:
         return observation_vector(observation, self._keys)
 
     def _experience(self, result) -> Experience:
-        success = None
-        if result.ended and self._is_success is not None:
-            success = bool(self._is_success)
+        success = self._success if result.ended else None
         step = self._step
         self._step += 1
         return Experience(result.transition, '', self._session, step, step, self._episode, 0,

@@ -20,10 +20,10 @@ import secrets
 from typing import NamedTuple
 
 from iql_ros.files import InputError, shown, write_atomic
-from iql_ros.learner.networks import Actor
+from iql_ros.learner.chooser import Chooser
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.runs.checkpoint_bytes import decode, encode
-from iql_ros.runs.policy import Policy
+from iql_ros.runs.policy import acting_state, Policy
 
 _WHERE = 'weights'
 _RESERVED = 1000  # versions that are taken from the disk at once
@@ -37,12 +37,12 @@ class Weights(NamedTuple):
     run: int                         # 64-bit id of the learner's run
     version: int                     # grows with every message of a run, also after a restart
     updates: int                     # of the learner when they were made
-    tensors: dict                    # of the actor
+    tensors: dict                    # of what acts: actor and target critic
 
 
-def pack_weights(actor: Actor, header: dict, run: int, version: int, updates: int) -> bytes:
+def pack_weights(acting: Chooser, header: dict, run: int, version: int, updates: int) -> bytes:
     """
-    Return the message of an actor: a checkpoint file's bytes, without critic and optimisers.
+    Return the message of what acts: a checkpoint file's bytes, without value and optimisers.
 
     `header` is checkpoint.make_header's.
 
@@ -51,8 +51,7 @@ def pack_weights(actor: Actor, header: dict, run: int, version: int, updates: in
 
     """
     said = {**header, 'weights': {'run': run, 'version': version, 'updates': updates}}
-    return encode(said, {f'actor.{name}': tensor for name, tensor in actor.state_dict().items()},
-                  _WHERE)
+    return encode(said, acting_state(acting.actor, acting.critic), _WHERE)
 
 
 def read_weights(data, policy: Policy, interface: RobotInterface) -> Weights:
@@ -83,7 +82,6 @@ def read_weights(data, policy: Policy, interface: RobotInterface) -> Weights:
         if not 0 <= said[name] <= largest:
             raise InputError(f'{_WHERE}: {name} is {shown(said[name])}; allowed: 0 to {largest}')
     policy.check_weights(header, tensors, interface, _WHERE)
-    tensors = {name.removeprefix('actor.'): tensor for name, tensor in tensors.items()}
     return Weights(said['run'], said['version'], said['updates'], tensors)
 
 

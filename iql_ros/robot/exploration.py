@@ -23,15 +23,15 @@ _STREAM = 2  # of the seed's random numbers; batches and dropout take 0 and 1
 
 
 class Explorer:
-    """Samples a policy's Gaussian; the draws are a function of the seed and their number."""
+    """Samples an actor's Gaussian; the draws are a function of the seed and their number."""
 
-    def __init__(self, policy, interface: RobotInterface, scale: float = 1.0,
+    def __init__(self, actor, interface: RobotInterface, scale: float = 1.0,
                  limit: Limit | None = None, seed: int = 0, draws: int = 0):
         """
         Begin to explore.
 
         Args:
-            policy: Has act(observation) and std (action_dim,), both in [-1, 1].
+            actor: Has act(observation) and std (action_dim,), both in [-1, 1].
             interface: Of the robot, for physical units.
             scale: Factor of the standard deviation; 0 takes the mean.
             limit: What exploration may use, physical units; None: the robot's low and high.
@@ -39,10 +39,9 @@ class Explorer:
             draws: How many there were before.
 
         """
-        self._policy, self._scaling = policy, interface.action_scaling
+        self._actor, self._scaling = actor, interface.action_scaling
         self._seed, self._draws = seed, draws
         self.bound(scale, limit)
-        self.exploring = True  # False: the mean action, within low and high alone
 
     def bound(self, scale: float, limit: Limit | None) -> None:
         """Explore that far, as in __init__, from the next action on; from any thread."""
@@ -51,14 +50,14 @@ class Explorer:
 
     def act(self, observation) -> np.ndarray:
         """Return an action (action_dim,) in physical units for a raw observation."""
-        action = self._policy.act(observation)
+        action = self._actor.act(observation)
         scale, low, high = self._bounds
-        if not self.exploring or scale == 0:
+        if scale == 0:
             return self._scaling.to_physical(action)
         generator = np.random.Generator(np.random.Philox(
             key=np.array([self._seed, _STREAM], np.uint64),
             counter=np.array([0, self._draws, 0, 0], np.uint64)))
         self._draws += 1
-        spread = scale * self._policy.std * generator.standard_normal(len(action))
+        spread = scale * self._actor.std * generator.standard_normal(len(action))
         physical = self._scaling.to_physical(np.clip(action + spread, -1.0, 1.0))
         return np.clip(physical, low, high)

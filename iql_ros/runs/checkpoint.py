@@ -20,6 +20,7 @@ import sys
 import torch
 
 from iql_ros.files import from_mapping, InputError, write_atomic
+from iql_ros.learner.choice import Choice
 from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.learner.networks import Actor, resolve_device
 from iql_ros.runs.checkpoint_bytes import check_finite, encode, pack, read_file
@@ -34,7 +35,7 @@ _LEAST_SPREAD = torch.finfo(torch.float32).tiny  # less is zero to some processo
 def save_checkpoint(path, agent: IQLAgent, *, training: dict, dataset: dict,
                     robot_config: str | None = None, reward_transform: dict | None = None,
                     evaluation: dict | None = None, average: Actor | None = None,
-                    online: dict | None = None) -> None:
+                    online: dict | None = None, choice: dict | None = None) -> None:
     """
     Write everything that training goes on from, atomically.
 
@@ -48,6 +49,7 @@ def save_checkpoint(path, agent: IQLAgent, *, training: dict, dataset: dict,
         evaluation: Figures of the evaluation that this checkpoint was kept for.
         average: The average of the actor; where there is one, it is what acts.
         online: Where fine-tuning stands.
+        choice: See choice_facts; None: the mean.
 
     Raises:
         InputError: when a tensor is not finite; nothing is written then.
@@ -57,14 +59,15 @@ def save_checkpoint(path, agent: IQLAgent, *, training: dict, dataset: dict,
     if average is not None:
         tensors |= {AVERAGE + name: tensor for name, tensor in average.state_dict().items()}
     header = make_header(agent, training=training, dataset=dataset, robot_config=robot_config,
-                         reward_transform=reward_transform, evaluation=evaluation)
+                         reward_transform=reward_transform, evaluation=evaluation, choice=choice)
     if online is not None:
         header['online'] = online
     write_atomic(path, encode(header, tensors, path))
 
 
 def make_header(agent: IQLAgent, *, training: dict, dataset: dict, robot_config: str | None,
-                reward_transform: dict | None, evaluation: dict | None = None) -> dict:
+                reward_transform: dict | None, evaluation: dict | None = None,
+                choice: dict | None = None) -> dict:
     """Return the header of a checkpoint, see save_checkpoint."""
     return {
         'algorithm': agent.config.algorithm, 'config': dataclasses.asdict(agent.config),
@@ -73,7 +76,34 @@ def make_header(agent: IQLAgent, *, training: dict, dataset: dict, robot_config:
         'action_dim': agent.action_dim, 'dataset': dataset,
         'reward_transform': reward_transform or {'kind': 'none', 'scale': 1.0, 'shift': 0.0},
         'evaluation': evaluation, 'step': agent.step, 'total_updates': agent.total_updates,
-        'seed': agent.seed}
+        'seed': agent.seed, **({'choice': choice} if choice else {})}
+
+
+def choice_facts(choice: Choice, measured: dict | None = None) -> dict:
+    """Return what a header says of how its policy chooses, and of what that was picked by."""
+    return {'choice': choice.kind, 'samples': choice.samples,
+            'choice_temperature': choice.inverse_temperature, 'measured': measured}
+
+
+def choice_of(header: dict) -> Choice:
+    """
+    Return how the policy of a header chooses; by the mean, where nothing is said.
+
+    Raises:
+        InputError: for what is no choice.
+
+    """
+    said = header.get('choice')
+    if said is None:
+        return Choice(inverse_temperature=float(header['config']['inverse_temperature']))
+    return Choice(said['choice'], said['samples'], float(said['choice_temperature']))
+
+
+def write_choice(path, choice: Choice, measured: dict) -> None:
+    """Let a checkpoint that is there choose otherwise; nothing else of it changes."""
+    header, tensors = read_file(path)
+    header['choice'] = choice_facts(choice, measured)
+    write_atomic(path, pack(header, tensors))
 
 
 def strip_checkpoint(source, target) -> None:

@@ -43,7 +43,9 @@ _PARTS = {  # of what is a mapping
     'dataset': {'name': str, 'fingerprint': str, 'action_low': list, 'action_high': list,
                 'observation_keys': list, 'environment': (str, _NONE)},
     'reward_transform': {'kind': str, 'scale': float, 'shift': float},
-    'evaluation': {'return_mean': float}, 'online': {'position': int, 'first_step': int}}
+    'evaluation': {'return_mean': float}, 'online': {'position': int, 'first_step': int},
+    'choice': {'choice': str, 'samples': int, 'choice_temperature': float,
+               'measured': (dict, _NONE)}}
 # Others, of 8 bits and fewer, can be loaded and then not even be looked at.
 _TYPES = ('F64', 'F32', 'F16', 'BF16', 'I64', 'I32', 'I16', 'I8', 'U8', 'BOOL')
 

@@ -14,17 +14,20 @@
 
 """Seeded episodes of a policy in a Gymnasium environment, and their results."""
 
+from collections.abc import Iterator
 import csv
 import dataclasses
 import io
 
 import numpy as np
 
-from iql_ros.files import InputError, write_atomic
+from iql_ros.files import InputError, read_text, write_atomic
+from iql_ros.learner.choice import Draw
 from iql_ros.robot.action_scaling import ActionScaling
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.safety import Gate
 
+_FLAGS = {'': None, '0': False, '1': True}   # in the file of results
 _PERIODIC_SEED = 1_000_000  # far from the seeds that `evaluate` reports on
 
 
@@ -38,16 +41,22 @@ class EpisodeResult:
     length: int           # [steps]
     terminated: bool
     truncated: bool
-    success: bool | None  # the last step's info['is_success']; None where there is none
+    success: bool | None  # as the last step says; None where nothing is said of it
 
 
 def evaluate_policy(policy, env, episodes: int, seed: int, scaling: ActionScaling,
                     gate: Gate | None = None, observation_keys=()) -> list[EpisodeResult]:
+    """Return the results of all episodes, see run_episodes."""
+    return list(run_episodes(policy, env, episodes, seed, scaling, gate, observation_keys))
+
+
+def run_episodes(policy, env, episodes: int, seed: int, scaling: ActionScaling,
+                 gate: Gate | None = None, observation_keys=()) -> Iterator[EpisodeResult]:
     """
-    Run episodes with the mean action; episode n is reset with seed + n.
+    Run episodes, and yield the result of each as it ends; episode n is reset with seed + n.
 
     Args:
-        policy: Has act(observation), observation_dim and action_dim.
+        policy: Has act(observation, draw), observation_dim and action_dim.
         env: A Gymnasium environment; the caller closes it.
         episodes: How many.
         seed: Of the first.
@@ -60,8 +69,8 @@ def evaluate_policy(policy, env, episodes: int, seed: int, scaling: ActionScalin
 
     """
     check_environment(env, policy.observation_dim, policy.action_dim, observation_keys)
-    return [_run_episode(policy, env, number, seed + number, scaling, gate, observation_keys)
-            for number in range(episodes)]
+    for number in range(episodes):
+        yield _run_episode(policy, env, number, seed, scaling, gate, observation_keys)
 
 
 def check_environment(env, observation_dim: int, action_dim: int, observation_keys=()) -> None:
@@ -83,14 +92,14 @@ def check_environment(env, observation_dim: int, action_dim: int, observation_ke
 
 
 def _run_episode(policy, env, number: int, seed: int, scaling, gate, keys) -> EpisodeResult:
-    from iql_ros.sim.envs import observation_vector
-    observation, info = env.reset(seed=seed)
+    from iql_ros.sim.envs import observation_vector, success_of
+    observation, info = env.reset(seed=seed + number)
     observation = observation_vector(observation, keys)
     if gate is not None:
         gate.rest()
     return_, length, terminated, truncated = 0.0, 0, False, False
     while not (terminated or truncated):
-        action = scaling.to_physical(policy.act(observation))
+        action = scaling.to_physical(policy.act(observation, Draw(seed, number, length)))
         if gate is not None:
             action = _gated(gate, observation, action, length)
             if gate.trip_reason is not None:
@@ -100,8 +109,8 @@ def _run_episode(policy, env, number: int, seed: int, scaling, gate, keys) -> Ep
             np.asarray(action, env.action_space.dtype))
         observation = observation_vector(observation, keys)
         return_, length = return_ + float(reward), length + 1
-    success = bool(info['is_success']) if 'is_success' in info else None
-    return EpisodeResult(number, seed, return_, length, bool(terminated), bool(truncated), success)
+    return EpisodeResult(number, seed + number, return_, length, bool(terminated), bool(truncated),
+                         success_of(info))
 
 
 def _gated(gate: Gate, observation, action, tick: int) -> np.ndarray:
@@ -131,6 +140,30 @@ def result_row(result: EpisodeResult) -> str:
     return _line([_cell(value) for value in dataclasses.astuple(result)])
 
 
+def read_results(path) -> list[EpisodeResult]:
+    """
+    Return what write_results, or a policy node, wrote.
+
+    Raises:
+        InputError: for a file that is none of theirs, naming the line.
+
+    """
+    lines = read_text(path).splitlines()
+    if not lines or f'{lines[0]}\n' != RESULTS_HEADER:
+        raise InputError(f'{path}: is no file of results; its first line must be '
+                         f'{RESULTS_HEADER.strip()}')
+    results = []
+    for number, cells in enumerate(csv.reader(lines[1:]), start=2):
+        try:
+            episode, seed, return_, length, *flags = cells
+            terminated, truncated, success = (_FLAGS[flag] for flag in flags)
+            results.append(EpisodeResult(int(episode), int(seed), float(return_), int(length),
+                                         bool(terminated), bool(truncated), success))
+        except (ValueError, KeyError):
+            raise InputError(f'{path}:{number}: is no row of results: {",".join(cells)}') from None
+    return results
+
+
 def _line(cells) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerow(cells)
@@ -147,7 +180,7 @@ RESULTS_HEADER = _line([field.name.rstrip('_') for field in dataclasses.fields(E
 
 
 class Evaluator:
-    """Periodic evaluation in the environment of the data."""
+    """Evaluates in the environment of the data, while training and at its end."""
 
     def __init__(self, env, episodes: int, scaling: ActionScaling, gate: Gate | None, keys):
         """Take what evaluate_policy needs."""
@@ -184,8 +217,11 @@ class Evaluator:
 
     def evaluate(self, policy) -> dict[str, float]:
         """Return the figures of an evaluation; its starts are the same each time."""
-        return summary(evaluate_policy(policy, self._env, self._episodes, _PERIODIC_SEED,
-                                       **self._parts))
+        return summary(list(self.run(policy, self._episodes, _PERIODIC_SEED)))
+
+    def run(self, policy, episodes: int, seed: int) -> Iterator[EpisodeResult]:
+        """Run other episodes, see run_episodes."""
+        return run_episodes(policy, self._env, episodes, seed, **self._parts)
 
     def close(self) -> None:
         """Close the environment."""

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What acts: the actor of a checkpoint, one observation at a time."""
+"""What acts: actor and target critic of a checkpoint, one observation at a time."""
 
 import copy
 import functools
@@ -21,39 +21,38 @@ import numpy as np
 import torch
 
 from iql_ros.files import InputError
-from iql_ros.learner.networks import Actor, resolve_device
+from iql_ros.learner.chooser import Chooser
+from iql_ros.learner.networks import Actor, resolve_device, TwinCritic
 from iql_ros.robot.robot_interface import (
     check_same_contract, parse_robot_interface, RobotInterface)
 from iql_ros.runs.checkpoint import (
-    AVERAGE, check_fits, check_sizes, config_of, copy_into, say_what_is_converted)
+    AVERAGE, check_fits, check_sizes, choice_of, config_of, copy_into, say_what_is_converted)
 from iql_ros.runs.checkpoint_bytes import read_file
 
 _LONGEST_INTERFACE = 1 << 16  # characters of the YAML that comes with weights
+_CRITIC = 'target_critic.'
 
 
-class Policy:
-    """What acts: the actor of a checkpoint, for one observation at a time."""
+class Policy(Chooser):
+    """What acts: a checkpoint's actor, by the choice that its header names, until told another."""
 
-    def __init__(self, actor: Actor, header: dict, interface: RobotInterface | None):
+    def __init__(self, actor: Actor, critic: TwinCritic | None, header: dict,
+                 interface: RobotInterface | None):
         """Take what load_policy built."""
+        super().__init__(actor, critic, choice_of(header))
         self.header, self.interface = header, interface
-        self.observation_dim, self.action_dim = actor.observation_dim, actor.action_dim
         self.device = actor.log_std_parameter.device
-        self._actor, self._said = actor, (None, '')
+        self._said = None, ''
 
     @property
     def bytes(self) -> int:
-        """Return the size of the weights that it acts by."""
-        return sum(tensor.nbytes for tensor in self._actor.state_dict().values())
+        """Return the size of the largest weights that it may be sent: a critic's too."""
+        sizes = (self.observation_dim + self.action_dim, *self.header['config']['hidden_dims'], 1)
+        critic = 2 * sum((inputs + 1) * outputs for inputs, outputs in zip(sizes, sizes[1:]))
+        return 4 * critic + sum(tensor.nbytes for tensor in self.actor.state_dict().values())
 
-    def act(self, observation) -> np.ndarray:
-        """Return the mean action (action_dim,) float64 in [-1, 1] of a raw observation (O,)."""
-        return self._actor.act(observation)
-
-    @property
-    def std(self) -> np.ndarray:
-        """Return the standard deviation (action_dim,) of the actor's samples, in [-1, 1]."""
-        return self._actor.std
+    def _state(self) -> dict:
+        return acting_state(self.actor, self.critic)
 
     @property
     def observation_range(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -63,7 +62,7 @@ class Policy:
             return None
         low, high = (np.array(data[f'observation_{end}']) for end in ('low', 'high'))
         if self.header['config']['normalise_observations']:
-            return low, high, self._actor.normaliser.std.cpu().numpy().astype(np.float64)
+            return low, high, self.actor.normaliser.std.cpu().numpy().astype(np.float64)
         return low, high, np.ones_like(low)
 
     def check_weights(self, header: dict, tensors: dict, interface: RobotInterface,
@@ -78,7 +77,7 @@ class Policy:
         text = header['robot_config']
         if text is not None:
             self._check_interface(text, interface, where)
-        check_fits(self._actor.state_dict(), actor_tensors(tensors), where)
+        check_fits(self._state(), tensors, where)
 
     def _check_interface(self, text: str, interface: RobotInterface, where) -> None:
         """Read every text once: a learner sends its own with all weights."""
@@ -91,8 +90,8 @@ class Policy:
             raise InputError(self._said[1])
 
     @functools.cached_property
-    def _spare(self) -> Actor:
-        return copy.deepcopy(self._actor)
+    def _spare(self) -> Chooser:
+        return Chooser(copy.deepcopy(self.actor), copy.deepcopy(self.critic))
 
     def try_weights(self, tensors: dict, observations, where) -> None:
         """
@@ -102,24 +101,22 @@ class Policy:
             InputError: when anything on the way to an action is not finite.
 
         """
-        copy_into(self._spare.state_dict(), tensors, where)
+        actor, critic = self._spare.actor, self._spare.critic
+        copy_into(acting_state(actor, critic), tensors, where)
         rows = torch.as_tensor(np.asarray(observations, np.float64), device=self.device)
-        with torch.inference_mode():
-            outputs = self._spare.mlp(self._spare.normaliser(rows))  # before tanh makes it 1
-            finite = torch.isfinite(outputs).all() and np.isfinite(self._spare.std).all()
-        if not finite:
-            raise InputError(f'{where}: give an action that is not finite, tried on '
-                             f'{len(rows)} observations')
+        if unfit := _unfit(actor, critic, rows):
+            raise InputError(f'{where}: give {unfit} that is not finite, tried on {len(rows)} '
+                             'observations')
 
     def load(self, tensors: dict, where) -> None:
         """
-        Take other weights for the same actor, in place.
+        Take other weights for the same networks, in place.
 
         Raises:
             InputError: when they do not fit or are not finite; nothing is taken then.
 
         """
-        copy_into(self._actor.state_dict(), tensors, where)
+        copy_into(self._state(), tensors, where)
 
     def check_robot(self, interface: RobotInterface, where) -> None:
         """
@@ -144,6 +141,18 @@ class Policy:
                                  f'{ours}')
 
 
+def _unfit(actor: Actor, critic: TwinCritic | None, observations) -> str:
+    """Return what is not finite for one of the observations (N, O), empty: nothing."""
+    with torch.inference_mode():
+        states = actor.normaliser(observations)
+        outputs = actor.mlp(states)  # before tanh makes it 1
+        if not (torch.isfinite(outputs).all() and np.isfinite(actor.std).all()):
+            return 'an action'
+        if critic is not None and not torch.isfinite(critic(states, torch.tanh(outputs))).all():
+            return 'a value'
+    return ''
+
+
 def _difference(text: str, interface: RobotInterface, where) -> str:
     """Return why a robot interface's YAML does not fit, empty when it does."""
     try:
@@ -154,12 +163,21 @@ def _difference(text: str, interface: RobotInterface, where) -> str:
     return ''
 
 
-def actor_tensors(tensors: dict) -> dict:
-    """Return the tensors of the actor that acts: its average, where there is one."""
+def acting_state(actor: Actor, critic: TwinCritic | None) -> dict:
+    """Return the live tensors of what acts, by their names in a message of weights."""
+    state = {f'actor.{name}': tensor for name, tensor in actor.state_dict().items()}
+    if critic is not None:
+        state |= {_CRITIC + name: tensor for name, tensor in critic.state_dict().items()}
+    return state
+
+
+def acting_tensors(tensors: dict) -> dict:
+    """Return a checkpoint's tensors of what acts: the actor is its average where there is one."""
     averaged = any(name.startswith(AVERAGE) for name in tensors)
     prefix = AVERAGE if averaged else 'actor.'
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()
-            if name.startswith(prefix)}
+    found = {'actor.' + name.removeprefix(prefix): tensor for name, tensor in tensors.items()
+             if name.startswith(prefix)}
+    return found | {name: tensor for name, tensor in tensors.items() if name.startswith(_CRITIC)}
 
 
 def load_policy(path, device: str = 'auto') -> Policy:
@@ -168,20 +186,31 @@ def load_policy(path, device: str = 'auto') -> Policy:
 
     Raises:
         InputError: as read_header; for a device that is not there; for a robot interface in
-            the file that cannot be read; for an actor whose action is not finite.
+            the file that cannot be read; for a choice without a critic; for an actor or a critic
+            of which something is not finite.
 
     """
     header, tensors = read_file(path)
     config = config_of(header, path)
     check_sizes(header, config, tensors, path)
     say_what_is_converted(tensors, path)
-    actor = Actor(header['observation_dim'], header['action_dim'], config.hidden_dims,
-                  torch.Generator(), config.normalise_observations)
-    copy_into(actor.state_dict(), actor_tensors(tensors), path)
+    sizes, generator = (header['observation_dim'], header['action_dim'],
+                        config.hidden_dims), torch.Generator()
+    actor, critic = Actor(*sizes, generator, config.normalise_observations), None
+    if config.algorithm != 'bc' and any(name.startswith(_CRITIC) for name in tensors):
+        critic = TwinCritic(*sizes, generator)  # cloning trains none
+    copy_into(acting_state(actor, critic), acting_tensors(tensors), path)
     text, interface = header['robot_config'], None
     if text is not None:
         interface = parse_robot_interface(text, f'{path}: robot interface')
-    policy = Policy(actor.to(resolve_device(device)).requires_grad_(False), header, interface)
-    if not np.isfinite(policy.act([0.0] * policy.observation_dim)).all():
-        raise InputError(f'{path}: gives an action that is not finite for an observation of zeros')
+    place = resolve_device(device)
+    for network in filter(None, (actor, critic)):
+        network.to(place).requires_grad_(False)
+    try:
+        policy = Policy(actor, critic, header, interface)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from None
+    zeros = torch.zeros((1, policy.observation_dim), dtype=torch.float64, device=place)
+    if unfit := _unfit(actor, critic, zeros):
+        raise InputError(f'{path}: gives {unfit} that is not finite for an observation of zeros')
     return policy

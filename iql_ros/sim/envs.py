@@ -270,6 +270,17 @@ def observation_vector(observation, keys=()) -> np.ndarray:
                            for key in keys])
 
 
+def success_of(info: dict) -> bool | None:
+    """
+    Return whether an environment says that its task is done; None: it says nothing of it.
+
+    `is_success` is what gymnasium-robotics' Fetch and ours say, `success` what its Adroit hands,
+    OGBench and Meta-World do.
+    """
+    said = info.get('is_success', info.get('success'))
+    return None if said is None else bool(said)
+
+
 def control_rate(env) -> float | None:
     """Return how many steps of the environment make a second [Hz], where it says so."""
     period = getattr(env.unwrapped, 'dt', None)

@@ -27,7 +27,7 @@ import yaml
 from iql_ros.files import check_keys, InputError, read_config, read_yaml, shown, write_atomic
 from iql_ros.learner.iql import IQLConfig
 from iql_ros.runs.run_directory import RunDirectory
-from iql_ros.runs.train import settings_from_mapping, TrainSettings
+from iql_ros.runs.settings import settings_from_mapping, TrainSettings
 
 _FILE = 'sweep.yaml'      # in the sweep's folder
 _MOST = 10_000            # trials

@@ -93,6 +93,16 @@ BAD_INPUTS = [
     (['evaluate', 'absent', '--env', 'Pendulum-v1'], 'absent: cannot be read'),
     (['evaluate', 'absent', '--env', 'Pendulum-v1', '--episodes', '0'], 'number, 1 or more'),
     (['evaluate', 'absent', '--env', 'Pendulum-v1', '--csv', 'no/a.csv'], 'folder does not exist'),
+    (['evaluate', 'absent'], '--env ID is missing'),
+    (['evaluate', '--env', 'Pendulum-v1'], 'CHECKPOINT: got 0 of them; expected one, or two with'),
+    (['evaluate', 'absent', 'b', '--env', 'Pendulum-v1'], 'CHECKPOINT: got 2 of them'),
+    (['evaluate', 'absent', '--env', 'Pendulum-v1', '--sequential'], 'got 1 checkpoint'),
+    (['evaluate', 'absent', '--env', 'Pendulum-v1', '--error', '0.1'], '--error is for --sequ'),
+    (['evaluate', 'a', 'b', '--env', 'Pendulum-v1', '--sequential', '--error', '1'], '0 < err'),
+    (['evaluate', 'a', '--sequential', '--results', 'b', 'c'], 'CHECKPOINT: got .*; --results'),
+    (['evaluate', '--sequential', '--results', 'b', 'c'], 'b: cannot be read'),
+    (['evaluate', '--sequential', '--results', 'task.yaml', 'c'], 'task.yaml: is no file of'),
+    (['evaluate', 'absent', '--env', 'Pendulum-v1', '--choice', 'bst'], "did you mean 'best'"),
 ]
 
 

@@ -36,7 +36,7 @@ from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import TaskSettings, TopicSource
 from iql_ros.robot.transitions import Episode
 from iql_ros.runs.checkpoint import make_header, read_header, save_checkpoint
-from iql_ros.runs.train import TrainSettings
+from iql_ros.runs.settings import TrainSettings
 from tests import launch_recorder
 from tests.places import ROOT
 from tests.small_run import INTERFACE, TASK

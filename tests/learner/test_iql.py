@@ -25,7 +25,7 @@ from iql_ros.files import InputError, read_yaml, share_folder
 from iql_ros.learner.iql import (actor_loss, advantage_weights, critic_loss, IQLAgent, IQLConfig,
                                  metric_names, scheduled_rate, value_loss)
 from iql_ros.learner.replay_buffer import Batch, ReplayBuffer
-from iql_ros.runs.train import settings_from_mapping
+from iql_ros.runs.settings import settings_from_mapping
 
 SMALL = IQLConfig(hidden_dims=(8, 8), batch_size=6, normalise_observations=False)
 

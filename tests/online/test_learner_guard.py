@@ -36,7 +36,7 @@ def test_after_a_fall_it_goes_back_to_the_best_weights_where_it_is_guarded(guard
     learner = start(said=said, guard=guard, guard_evaluations=1, max_drop=0.1)
     for episode in (0, 1):
         judged(learner, episode, True)
-    best = [tensor.clone() for tensor in learner.acting.state_dict().values()]
+    best = [tensor.clone() for tensor in learner.acting.actor.state_dict().values()]
     live(learner, range(10, 20))
     learner.take_weights()
     critic = learner._agent.critic.state_dict()
@@ -44,7 +44,7 @@ def test_after_a_fall_it_goes_back_to_the_best_weights_where_it_is_guarded(guard
     before = {name: tensor.clone() for name, tensor in critic.items()}
     judged(learner, 5, False)
     same = all(torch.equal(one, two) for one, two in
-               zip(best, learner.acting.state_dict().values()))
+               zip(best, learner.acting.actor.state_dict().values()))
     assert same == guard == any('back to the best weights' in line for line in said)
     assert learner.weights_due
     assert any(not torch.equal(tensor, before[name]) for name, tensor in critic.items())
@@ -78,5 +78,5 @@ def test_a_guarded_learner_that_was_killed_still_knows_its_best_weights():
     second = start(resume=True, **guarded)
     for episode in (2, 3):
         judged(second, episode, False)
-    for name, tensor in second.acting.state_dict().items():
+    for name, tensor in second.acting.actor.state_dict().items():
         assert torch.equal(tensor, best[f'average.{name}']), name

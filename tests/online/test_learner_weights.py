@@ -28,17 +28,17 @@ pytestmark = pytest.mark.usefixtures('workplace')
 
 def test_what_is_sent_is_an_average_that_lags_behind_the_actor():
     learner = start(actor_average=0.25)
-    before = [parameter.clone() for parameter in learner.acting.parameters()]
+    before = [parameter.clone() for parameter in learner.acting.actor.parameters()]
     live(learner, [0])
     for old, new, sent in zip(before, learner._agent.actor.parameters(),
-                              learner.acting.parameters()):
+                              learner.acting.actor.parameters()):
         assert torch.allclose(sent, 0.75 * old + 0.25 * new, atol=1e-7)
-    assert not torch.equal(next(learner.acting.parameters()), before[0])
+    assert not torch.equal(next(learner.acting.actor.parameters()), before[0])
 
 
 def test_without_an_average_the_actor_itself_is_sent():
     learner = live(start(actor_average=0.0), range(3))
-    assert learner.acting is learner._agent.actor
+    assert learner.acting.actor is learner._agent.actor
     policy = load_policy('start.safetensors', 'cpu')
     weights = read_weights(learner.take_weights(), policy, INTERFACE)
     policy.load(weights.tensors, 'weights')
@@ -59,7 +59,7 @@ def test_a_run_that_begins_where_another_ended_begins_with_what_acted_there():
     first = live(start(), range(20))
     first.close()
     second = start(name='next', checkpoint='runs/run/latest')
-    for ours, theirs in ((first.acting, second.acting),
+    for ours, theirs in ((first.acting.actor, second.acting.actor),
                          (first._agent.actor, second._agent.actor)):
         for name, tensor in ours.state_dict().items():
             assert torch.equal(tensor, theirs.state_dict()[name]), name

@@ -36,7 +36,7 @@ class ToThePlate:
 
     observation_dim, action_dim = 6, 2
 
-    def act(self, observation):
+    def act(self, observation, draw=None):
         x, y, cosine, sine = observation[:4]
         ahead, aside = -x * cosine - y * sine, x * sine - y * cosine
         return np.clip([ahead, 3 * np.arctan2(aside, ahead)], -1, 1)

@@ -15,17 +15,20 @@
 """Tests for weights.py and for what a policy takes from a learner."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from iql_ros.files import InputError
+from iql_ros.learner.choice import Choice, CHOICES
+from iql_ros.learner.chooser import Chooser
 from iql_ros.online.weights import pack_weights, read_weights, WeightsVersions
 from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.runs.checkpoint import load_agent, read_header
-from iql_ros.runs.checkpoint_bytes import pack
-from iql_ros.runs.policy import load_policy
+from iql_ros.runs.checkpoint_bytes import pack, read_file
+from iql_ros.runs.policy import acting_state, load_policy
 from tests.small_run import INTERFACE, TEXT, write_start
 
 OBSERVATION = [1.0, -1.0, 0.5, 0.5, 2.0, 0.0]
@@ -38,32 +41,46 @@ def start(tmp_path, monkeypatch):
 
 
 def learned():
-    """Return an actor that is not the checkpoint's."""
-    actor = load_agent('start.safetensors', 'cpu').actor
+    """Return what acts otherwise than the checkpoint."""
+    agent = load_agent('start.safetensors', 'cpu')
     with torch.no_grad():
-        for parameter in actor.parameters():
+        for parameter in (*agent.actor.parameters(), *agent.target_critic.parameters()):
             parameter.add_(0.25)
-    return actor
+    return Chooser(agent.actor, agent.target_critic)
 
 
-def message(actor=None, **changes):
+def message(acting=None, **changes):
     header = {**read_header('start.safetensors'), **changes}
-    return pack_weights(actor or learned(), header, 2**63 - 1, 17, 4000)
+    return pack_weights(acting or learned(), header, 2**63 - 1, 17, 4000)
 
 
 def policy():
     return load_policy('start.safetensors', 'cpu')
 
 
-def test_a_policy_acts_by_the_weights_that_came_to_the_bit():
-    ours, actor = policy(), learned()
-    weights = read_weights(message(actor), ours, INTERFACE)
+@pytest.mark.parametrize('kind', CHOICES)
+def test_a_policy_acts_by_the_weights_that_came_to_the_bit(kind):
+    ours, theirs = policy(), learned()
+    ours.choice = theirs.choice = Choice(kind)
+    weights = read_weights(message(theirs), ours, INTERFACE)
     assert weights[:3] == (2**63 - 1, 17, 4000)
     before = ours.act(OBSERVATION)
     ours.load(weights.tensors, 'weights')
-    assert np.array_equal(ours.act(OBSERVATION), actor.act(OBSERVATION))
-    assert np.array_equal(ours.std, actor.std)
+    assert np.array_equal(ours.act(OBSERVATION), theirs.act(OBSERVATION))
+    assert np.array_equal(ours.actor.std, theirs.actor.std)
     assert not np.array_equal(ours.act(OBSERVATION), before)
+
+
+def test_a_policy_without_a_critic_takes_the_actor_of_weights_that_have_one():
+    header, tensors = read_file('start.safetensors')
+    (Path('start.safetensors')).write_bytes(pack(header, {
+        name: tensor for name, tensor in tensors.items() if name.startswith('actor.')}))
+    ours = policy()
+    assert ours.critic is None
+    write_start()
+    theirs = learned()
+    ours.load(read_weights(message(theirs), ours, INTERFACE).tensors, 'weights')
+    assert np.array_equal(ours.act(OBSERVATION), theirs.act(OBSERVATION))
 
 
 @pytest.mark.parametrize('cut', [0, 1, 8, 100, 2000, -1])
@@ -81,16 +98,17 @@ def test_a_message_with_one_wrong_bit_is_refused(place):
         read_weights(data, policy(), INTERFACE)
 
 
-def test_weights_that_are_not_finite_are_never_sent_nor_taken():
-    actor = learned()
+@pytest.mark.parametrize('network', ['actor', 'critic'])
+def test_weights_that_are_not_finite_are_never_sent_nor_taken(network):
+    acting = learned()
     with torch.no_grad():
-        next(actor.parameters()).fill_(float('nan'))
+        next(getattr(acting, network).parameters()).fill_(float('nan'))
     with pytest.raises(InputError, match='NaN or infinity'):
-        message(actor)
+        message(acting)
     ours = policy()
     before = ours.act(OBSERVATION)
     with pytest.raises(InputError, match='NaN or infinity'):
-        ours.load(actor.state_dict(), 'weights')
+        ours.load(acting_state(acting.actor, acting.critic), 'weights')
     assert np.array_equal(ours.act(OBSERVATION), before)
 
 
@@ -146,7 +164,8 @@ def test_a_robot_interface_that_is_refused_is_read_once(monkeypatch):
 def test_a_number_that_is_too_large_is_refused(said, reason):
     header = {**read_header('start.safetensors'),
               'weights': {'run': 1, 'version': 2, 'updates': 3, **said}}
-    data = pack(header, {f'actor.{name}': each for name, each in learned().state_dict().items()})
+    acting = learned()
+    data = pack(header, acting_state(acting.actor, acting.critic))
     with pytest.raises(InputError, match=f'^weights: .*{reason}') as error:
         read_weights(data, policy(), INTERFACE)
     assert len(str(error.value)) < 1000

@@ -41,11 +41,11 @@ RUN, OTHER_RUN = 2**64 - 5, 7
 
 
 def weights_message(version, run=RUN, bias=0.0):
-    """Return the bytes of the checkpoint's actor, its mean moved by `bias`."""
+    """Return the bytes of the checkpoint's networks, its mean moved by `bias`."""
     policy = load_policy(CHECKPOINT, 'cpu')
     with torch.no_grad():
-        list(policy._actor.parameters())[-1].add_(bias)
-    return pack_weights(policy._actor, policy.header, run, version, 10 * version)
+        list(policy.actor.parameters())[-1].add_(bias)
+    return pack_weights(policy, policy.header, run, version, 10 * version)
 
 
 class Learner(Node):

@@ -22,13 +22,15 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from iql_ros.nodes import finetune_node, policy_node, sim_node, train_node
+from iql_ros.runs.checkpoint_bytes import pack, read_file
 from tests.ros.learner import CHECKPOINT, DIFFBOT, Drive, weights_message
 from tests.ros.test_interventions import Operator
 from tests.ros.test_policy_node import start
 
 LIMIT = '{low: [0.05, -0.1], high: [0.06, 0.1]}'
-DYNAMIC = {'exploration_scale', 'exploration_limit', 'weights_at', 'intervention_timeout',
-           'limit_scale', 'observation_limit', 'observation_margin'}
+DYNAMIC = {'choice', 'samples', 'choice_temperature', 'exploration_scale', 'exploration_limit',
+           'weights_at', 'intervention_timeout', 'limit_scale', 'observation_limit',
+           'observation_margin'}
 REFUSED = [  # while it drives
     ('checkpoint', 'c', "parameter 'checkpoint' is read on configure: deactivate, clean up, set"),
     ('lockstep', True, "parameter 'lockstep' is read on configure"),
@@ -40,6 +42,9 @@ REFUSED = [  # while it drives
     ('exploration_scale', None, 'got None (not_set); expected type double'),
     ('exploration_scale', 10.5, "'exploration_scale': got 10.5; allowed: 0.0 to 10.0"),
     ('exploration_scale', float('nan'), 'got nan; allowed: 0.0 to 10.0'),
+    ('choice', 'bst', "'choice': got 'bst'; allowed: auto, mean, weighted, best"),
+    ('samples', 1025, "'samples': got 1025; allowed: 0 to 1024"),
+    ('choice_temperature', -1.0, "'choice_temperature': got -1.0; allowed: 0.0 to "),
     ('weights_at', 'once', "'weights_at': got 'once'; allowed: episode, step"),
     ('weights_at', [b'\x00'] * 4, '(byte_array); expected type string'),
     ('exploration_limit', '[0.1', "'exploration_limit': not valid YAML: "),
@@ -106,6 +111,33 @@ def test_what_is_explored_changes_from_the_next_tick_on(graph, wait_for, tmp_pat
     assert (after >= [0.05 - 1e-9, -0.1]).all() and (after <= [0.06 + 1e-9, 0.1]).all()
     _, after = set_and_see(drive, wait_for, {'exploration_limit': '', 'exploration_scale': 0.0})
     assert np.allclose(after, before[0])
+
+
+def test_how_it_chooses_changes_from_the_next_tick_on(graph, wait_for, tmp_path):
+    drive = Drive(graph, wait_for, tmp_path, evaluate_every=10_000)  # the first are judged
+    drive.node.trigger_activate()
+    drive.keep_running(wait_for)
+    before, after = set_and_see(drive, wait_for, {'choice': 'best', 'samples': 16})
+    assert np.ptp(before, axis=0).max() < 1e-6 < np.ptp(after, axis=0).max()
+    values = drive.node._describe()[2]
+    assert values['choice'] == 'best of 16 samples' and float(values['advantage gained']) > 0
+    assert values['distance from the mean [std]'].partition(',')[0] > '0.1'
+    _, after = set_and_see(drive, wait_for, {'choice': 'weighted', 'choice_temperature': 1e-9})
+    assert np.allclose(after, before[0], atol=1e-6)
+    _, after = set_and_see(drive, wait_for, {'choice': 'mean'})
+    assert np.ptp(after, axis=0).max() < 1e-6 and drive.node._describe()[2]['choice'] == 'mean'
+
+
+def test_without_a_critic_it_goes_on_by_the_mean_whatever_is_asked_for(graph, wait_for, tmp_path):
+    header, tensors = read_file(CHECKPOINT)
+    (tmp_path / 'actor.safetensors').write_bytes(pack(header, {
+        name: tensor for name, tensor in tensors.items() if name.startswith('actor.')}))
+    drive = Drive(graph, wait_for, tmp_path, checkpoint=str(tmp_path / 'actor.safetensors'))
+    drive.node.trigger_activate()
+    drive.keep_running(wait_for)
+    assert set_all(drive.robot, {'choice': 'best'}) == (
+        "choice: got 'best', but there is no critic to choose by; allowed: mean")
+    drive.keep_running(wait_for)
 
 
 def test_several_are_set_together_or_none_of_them_is(graph, wait_for, tmp_path):

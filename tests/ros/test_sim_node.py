@@ -26,13 +26,14 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from iql_ros.files import InputError, share_folder
+from iql_ros.learner.choice import Choice, CHOICES
 from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.nodes.policy_node import PolicyNode
 from iql_ros.nodes.sim_node import SimNode
 from iql_ros.robot.message_fields import stamp_ns
 from iql_ros.robot.robot_interface import load_robot_interface
 from iql_ros.robot.safety import Gate
-from iql_ros.runs.checkpoint import save_checkpoint
+from iql_ros.runs.checkpoint import choice_facts, save_checkpoint
 from iql_ros.runs.evaluate import evaluate_policy
 from iql_ros.runs.policy import load_policy
 from iql_ros.sim.envs import make_env
@@ -63,15 +64,16 @@ class Logged:
         return result
 
 
-def make_checkpoint(path, robot):
-    """Write the checkpoint of an agent as it is before any training."""
+def make_checkpoint(path, robot, kind='mean'):
+    """Write the checkpoint of an agent as it is before any training, that chooses in a way."""
     interface = load_robot_interface(ROBOTS / f'{robot}.yaml')
     agent = IQLAgent(interface.observation_dim, interface.action_dim,
                      IQLConfig(hidden_dims=(32, 32), normalise_observations=False), seed=3)
     scaling = interface.action_scaling
     save_checkpoint(path, agent, training={}, robot_config=interface.text, dataset={
         'name': 'none', 'fingerprint': '', 'action_low': scaling.low.tolist(),
-        'action_high': scaling.high.tolist(), 'observation_keys': [], 'environment': None})
+        'action_high': scaling.high.tolist(), 'observation_keys': [], 'environment': None},
+        choice=choice_facts(Choice(kind, 8, 30.0)))
     return interface
 
 
@@ -100,8 +102,9 @@ def same_without_the_end(over_topics, in_process):
 
 
 @SIMULATED
-def test_hopper_over_topics_is_bit_equal_to_evaluate_in_process(graph, tmp_path):
-    interface = make_checkpoint(tmp_path / 'c.safetensors', 'hopper')
+@pytest.mark.parametrize('kind', CHOICES)
+def test_hopper_over_topics_is_bit_equal_to_evaluate_in_process(graph, tmp_path, kind):
+    interface = make_checkpoint(tmp_path / 'c.safetensors', 'hopper', kind)
     log, rows = run_over_topics(graph, tmp_path, 'hopper', 'Hopper-v5', 5)
     env = Logged(make_env('Hopper-v5'))
     results = evaluate_policy(load_policy(tmp_path / 'c.safetensors', 'cpu'), env, 5, 100,

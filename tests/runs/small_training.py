@@ -24,12 +24,13 @@ import torch
 
 from iql_ros.learner.iql import IQLConfig
 from iql_ros.runs.run_directory import RunDirectory
-from iql_ros.runs.train import TrainSettings
+from iql_ros.runs.settings import TrainSettings
 from tests.robot.test_robot_interface import TEXT
 
 CONFIG = IQLConfig(hidden_dims=(8, 8), batch_size=8, dropout_rate=0.1)
 SETTINGS = TrainSettings(dataset='data.hdf5', name='run', updates=60, log_every=20,
-                         checkpoint_every=25, device='cpu', evaluation_episodes=2)
+                         checkpoint_every=25, device='cpu', evaluation_episodes=2,
+                         choice_episodes=2)
 
 
 def write_data(path, episodes=6, length=10, dims=(3, 1), **changes):

@@ -249,7 +249,7 @@ def test_a_mean_in_float32_as_until_format_1_is_taken_and_said_in_one_line(path,
             change_tensors=as_before)
     capsys.readouterr()
     for load in (lambda: load_agent(path, 'cpu', resume=True).actor,
-                 lambda: load_policy(path, 'cpu')._actor):
+                 lambda: load_policy(path, 'cpu').actor):
         found = load().normaliser.mean
         assert found.dtype == torch.float64 and torch.equal(found, mean.float().double())
         said = capsys.readouterr().err

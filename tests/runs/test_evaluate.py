@@ -62,7 +62,7 @@ class Homing:
     def __init__(self, observation_dim=1, action_dim=1):
         self.observation_dim, self.action_dim, self.seen = observation_dim, action_dim, []
 
-    def act(self, observation):
+    def act(self, observation, draw):
         self.seen.append(observation)
         return -0.1 * np.sign(observation[:1])
 
@@ -132,7 +132,7 @@ class Constant:
     def __init__(self, *action):
         self.action = np.array(action)
 
-    def act(self, observation):
+    def act(self, observation, draw):
         return self.action
 
 

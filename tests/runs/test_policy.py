@@ -20,7 +20,7 @@ import torch
 
 from iql_ros.files import InputError
 from iql_ros.runs.checkpoint_bytes import pack, read_file
-from iql_ros.runs.policy import load_policy
+from iql_ros.runs.policy import acting_tensors, load_policy
 from tests.small_run import write_start
 
 OBSERVATIONS = [[1.0, -1.0, 0.5, 0.5, 2.0, 0.0], [0.0] * 6]
@@ -33,23 +33,24 @@ def start(tmp_path, monkeypatch):
 
 
 def changed(names, value):
-    """Return the actor's tensors with some of them filled."""
-    tensors = {name.removeprefix('actor.'): tensor for name, tensor
-               in read_file('start.safetensors')[1].items() if name.startswith('actor.')}
+    """Return the acting tensors with some of them filled."""
+    tensors = acting_tensors(read_file('start.safetensors')[1])
     for name in names.split():
         tensors[name].fill_(value)
     return tensors
 
 
 @pytest.mark.parametrize('name, value', [
-    ('mlp.layers.0.weight mlp.layers.1.weight', 1e30), ('mlp.layers.0.bias', 3e38),
-    ('normaliser.mean', 3e38)])
+    ('actor.mlp.layers.0.weight actor.mlp.layers.1.weight', 1e30),
+    ('actor.mlp.layers.0.bias', 3e38), ('actor.normaliser.mean', 3e38),
+    ('target_critic.weights.0 target_critic.weights.1', 1e30)])
 def test_finite_weights_that_give_no_finite_action_are_refused_and_the_old_ones_act(name, value):
     policy = load_policy('start.safetensors', 'cpu')
     before, tensors = policy.act(OBSERVATIONS[0]), changed(name, value)
-    if name == 'normaliser.mean':
-        tensors['normaliser.std'].fill_(1e-10)
-    with pytest.raises(InputError, match='^weights: give an action that is not finite'):
+    if name == 'actor.normaliser.mean':
+        tensors['actor.normaliser.std'].fill_(1e-10)
+    what = 'a value' if name.startswith('target_critic') else 'an action'
+    with pytest.raises(InputError, match=f'^weights: give {what} that is not finite'):
         policy.try_weights(tensors, OBSERVATIONS, 'weights')
     np.testing.assert_array_equal(policy.act(OBSERVATIONS[0]), before)
 
@@ -59,8 +60,8 @@ def test_a_normaliser_that_divides_by_nothing_is_refused_by_name(value):
     policy = load_policy('start.safetensors', 'cpu')
     for take in (policy.load, lambda tensors, where: policy.try_weights(
             tensors, OBSERVATIONS, where)):
-        with pytest.raises(InputError, match='^weights: normaliser.std holds .*; allowed: >= 1.1'):
-            take(changed('normaliser.std', value), 'weights')
+        with pytest.raises(InputError, match='^weights: actor.normaliser.std holds .*: >= 1.1'):
+            take(changed('actor.normaliser.std', value), 'weights')
     header, tensors = read_file('start.safetensors')
     tensors['actor.normaliser.std'].fill_(value)
     with open('bad.safetensors', 'wb') as file:
@@ -82,6 +83,7 @@ def test_a_checkpoint_that_acts_by_nan_is_refused_when_it_is_loaded():
 def test_weights_that_are_fit_may_be_tried_and_change_nothing():
     policy = load_policy('start.safetensors', 'cpu')
     before = policy.act(OBSERVATIONS[0])
-    policy.try_weights(changed('mlp.layers.2.weight', 0.0), OBSERVATIONS, 'weights')
+    policy.try_weights(changed('actor.mlp.layers.2.weight', 0.0), OBSERVATIONS, 'weights')
     np.testing.assert_array_equal(policy.act(OBSERVATIONS[0]), before)
-    assert policy.bytes == 8 * 6 + 4 * (6 + 2 + 6 * 8 + 8 + 8 * 8 + 8 + 8 * 2 + 2)
+    actor = 8 * 6 + 4 * (6 + 2 + 6 * 8 + 8 + 8 * 8 + 8 + 8 * 2 + 2)
+    assert policy.bytes == actor + 2 * 4 * (8 * 8 + 8 + 8 * 8 + 8 + 8 + 1)

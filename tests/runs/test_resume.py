@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for train.py and run_directory.py: a run that was stopped goes on to the same bits."""
+"""Tests for run_engine.py, run_directory.py, train.py: a stopped run ends as any other does."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ import pytest
 
 from iql_ros.files import InputError
 from iql_ros.learner.engine import Engine
-from iql_ros.runs import train as training
+from iql_ros.runs import run_engine, trainer
 from iql_ros.runs.checkpoint import load_agent, read_header, strip_checkpoint
 from iql_ros.runs.run_directory import RunDirectory
 from iql_ros.runs.train import train
@@ -110,11 +110,12 @@ def test_a_run_that_another_process_trains_is_refused():
 
 
 def test_threads_are_looked_at_again_while_a_run_goes_on(monkeypatch, capsys):
-    monkeypatch.setattr(training, '_LOOK_AGAIN', 0.0)
-    monkeypatch.setattr(training, 'WORTH', 1)
+    monkeypatch.setattr(trainer, '_LOOK_AGAIN', 0.0)
+    monkeypatch.setattr(trainer, 'WORTH', 1)
     chosen = iter([(Engine('fast', 1), 'one'), (Engine('fast', 2), 'two'),
                    (Engine('fast', 2), 'two')])
-    monkeypatch.setattr(training, 'choose', lambda *_, **__: next(chosen))
+    for module in (run_engine, trainer):
+        monkeypatch.setattr(module, 'choose', lambda *_, **__: next(chosen))
     folder = train(settings(), CONFIG)
     assert 'note: from update 25 on: two' in capsys.readouterr().out
     assert json.loads((folder / 'engine.json').read_text())['threads'] == 2
@@ -192,7 +193,8 @@ def test_the_first_ctrl_c_saves_and_goes_on_as_keyboard_interrupt():
 KILLED = """
 import sys
 from iql_ros.learner.iql import IQLConfig
-from iql_ros.runs.train import train, TrainSettings
+from iql_ros.runs.settings import TrainSettings
+from iql_ros.runs.train import train
 train(TrainSettings(dataset='data.hdf5', name=sys.argv[1], updates=3000, log_every=40,
                     checkpoint_every=330, device='cpu', engine='fast', threads=1),
       IQLConfig(hidden_dims=(8,), batch_size=4, dropout_rate=0.1), resume=sys.argv[2] == 'resume')

@@ -27,11 +27,13 @@ import torch
 import yaml
 
 from iql_ros.files import InputError
+from iql_ros.learner.choice import Choice, CHOICES
 from iql_ros.learner.iql import metric_names
 from iql_ros.runs.checkpoint import load_agent, read_header
 from iql_ros.runs.policy import load_policy
 from iql_ros.runs.run_directory import RunDirectory
-from iql_ros.runs.train import settings_from_mapping, train
+from iql_ros.runs.settings import settings_from_mapping
+from iql_ros.runs.train import train
 from tests.runs.small_training import (
     assert_same_end, checkpoints, CONFIG, rows, settings, stop_after, write_data)
 
@@ -177,6 +179,40 @@ def test_evaluation_changes_neither_training_nor_a_resume():
     one, two = (load_file(train(run, CONFIG) / 'latest') for run in (blind, whole))
     assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
     assert_same_end('run', 'whole')
+
+
+def test_at_the_end_the_way_of_choosing_is_measured_for_the_newest_and_the_best(capsys):
+    folder = train(EVALUATED, CONFIG)
+    for path in (folder / 'latest', folder / 'checkpoints' / 'best.safetensors'):
+        said = read_header(path)['choice']
+        assert said['measured']['episodes'] == 2 and said['choice'] in CHOICES
+    assert 'step_60.safetensors: acts by the ' in capsys.readouterr().out
+
+
+def test_a_run_that_is_stopped_while_ways_are_measured_measures_them_when_it_is_resumed():
+    looks = []
+    folder = train(EVALUATED, CONFIG, should_stop=lambda: looks.append(0) or len(looks) > 8)
+    assert load_agent(folder / 'latest').step == 60
+    assert read_header(folder / 'latest')['choice']['measured'] is None
+    train(EVALUATED, CONFIG, resume=True)
+    assert read_header(folder / 'latest')['choice']['measured']['episodes'] == 2
+
+
+def test_a_choice_that_is_said_is_kept_and_nothing_is_measured():
+    said = dataclasses.replace(EVALUATED, choice='weighted', samples=4, choice_temperature=0.5)
+    assert load_policy(train(said, CONFIG) / 'latest').choice == Choice('weighted', 4, 0.5)
+
+
+def test_without_an_environment_the_mean_acts_and_the_log_says_so(capsys):
+    assert load_policy(train(settings(), CONFIG) / 'latest').choice.kind == 'mean'
+    assert 'acts by the mean: no environment is known to measure' in capsys.readouterr().out
+
+
+def test_cloning_has_no_critic_to_choose_by():
+    cloning = dataclasses.replace(CONFIG, algorithm='bc')
+    with pytest.raises(InputError, match="choice: got 'best', but algorithm bc trains no critic"):
+        train(settings(choice='best'), cloning)
+    assert load_policy(train(EVALUATED, cloning) / 'latest').critic is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')

@@ -32,7 +32,8 @@ from tests.runs.small_training import write_data
 from tests.waiting import wait_until
 
 SMALL = ['--set', 'updates=40', '--set', 'hidden_dims=[8,8]', '--set', 'batch_size=8',
-         '--set', 'log_every=20', '--set', 'evaluate_every=20', '--set', 'evaluation_episodes=1']
+         '--set', 'log_every=20', '--set', 'evaluate_every=20', '--set', 'evaluation_episodes=1',
+         '--set', 'choice_episodes=2']
 EVALUATED = ['--env', 'Pendulum-v1', '--action-low', '-2', '--action-high', '2']
 TWO = ['--set', 'expectile=0.7,0.9']
 NAMES = ['small/expectile0.7_seed0', 'small/expectile0.9_seed0']

@@ -18,23 +18,9 @@ import threading
 
 import numpy as np
 
-_KEPT = 1000     # ticks
+from iql_ros.nodes.hosting.recent import Recent
+
 _LATE = 0.1      # of a period a tick may be sampled after it was due
-
-
-class _Recent:
-    """The newest numbers, or rows of `size` numbers."""
-
-    def __init__(self, *size: int):
-        self._rows, self._count = np.empty((_KEPT, *size)), 0
-
-    def append(self, row) -> None:
-        self._rows[self._count % _KEPT] = row
-        self._count += 1
-
-    def values(self) -> np.ndarray:
-        """Return a copy of all there are, in any order."""
-        return self._rows[:self._count].copy()
 
 
 class LoopStatistics:
@@ -50,8 +36,8 @@ class LoopStatistics:
         """Begin anew."""
         with self._lock:
             self._sampled_at = None
-            self._periods, self._durations = _Recent(), _Recent()
-            self._clipped = _Recent(len(self._names))
+            self._periods, self._durations = Recent(), Recent()
+            self._clipped = Recent(len(self._names))
             self.late = 0
 
     def tick(self, sampled_at: float, late: float, duration: float, clipped) -> None:

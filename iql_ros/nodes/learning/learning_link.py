@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A policy node's side of fine-tuning: explore, send experience, take weights, judge the mean."""
+"""A policy node's side of fine-tuning: explore, send experience, take weights, be judged."""
 
 import collections
 import secrets
@@ -22,8 +22,10 @@ import time
 import numpy as np
 
 from iql_ros.files import InputError
+from iql_ros.learner.choice import Draw
+from iql_ros.nodes.hosting.recent import Recent
 from iql_ros.nodes.learning.experience_sender import ExperienceSender
-from iql_ros.nodes.learning.learning_settings import bounds, run_to_follow
+from iql_ros.nodes.learning.learning_settings import bounds, choice, run_to_follow
 from iql_ros.nodes.learning.weights_receiver import WeightsReceiver
 from iql_ros.online.experience import ExperienceFormat
 from iql_ros.robot.exploration import Explorer
@@ -44,7 +46,7 @@ class LearningLink:
     """
     What ties a policy to its learner; not a Node.
 
-    Without a learner the mean action is taken. Nothing here ever stops the control loop: a
+    Without a learner nothing is explored. Nothing here ever stops the control loop: a
     learner that is slow, dead, or sends something unfit is named in `describe`.
     """
 
@@ -62,12 +64,16 @@ class LearningLink:
         if not settings.lockstep:  # a node that is started again must not try the same again
             mixed = np.random.SeedSequence([settings.seed, session])
             seed = int(mixed.generate_state(1, np.uint64)[0] % _NUMPY_SEED)
-        self._explorer = Explorer(policy, interface, *bounds(settings, interface), seed)
+        self._seed = settings.seed   # of what the critic may choose from
+        self._explorer = Explorer(policy.actor, interface, *bounds(settings, interface), seed)
+        self._said_choice, policy.choice = policy.choice, choice(settings, policy.choice)
         if settings.learner and not TOPIC_NAME.fullmatch(settings.learner):
             raise InputError(f"parameter 'learner': got '{settings.learner}'; expected a node's "
                              'name like finetune_node or /learner')
         self._wanted = run_to_follow(settings)
         self._session, self._policy, self._interface = session, policy, interface
+        self._exploring, self._tick = False, 0     # of the episode
+        self._chosen = Recent(2)                   # advantage and distance of the last ticks
         self._recent, self._ticks = collections.deque(maxlen=_RECENT), 0
         self._form = ExperienceFormat(interface, task)
         self._changed = threading.Condition()
@@ -106,18 +112,25 @@ class LearningLink:
                 raise InputError(f"parameter '{name}': got {getattr(settings, name)!r}; nothing "
                                  "is explored, as nobody learns ('learner' is empty)")
         bounds(settings, self._interface)
+        self._policy.check_choice(choice(settings, self._said_choice))
 
     def change(self, settings) -> None:
         """Take settings that `check` found fit, from any thread: they count from the next tick."""
         self._settings = settings
         self._explorer.bound(*bounds(settings, self._interface))
+        self._policy.choice = choice(settings, self._said_choice)
 
     def act(self, observation) -> np.ndarray:
         """Return the action (action_dim,) to try, physical units."""
         if self._ticks % _APART == 0:
             self._recent.append(np.array(observation, np.float64))
         self._ticks += 1
-        return self._explorer.act(observation)
+        if self._exploring:
+            return self._explorer.act(observation)
+        chosen = self._policy.choose(
+            observation, Draw(self._seed, self._episode, self._tick))
+        self._chosen.append((chosen.advantage, chosen.distance))
+        return self._interface.action_scaling.to_physical(chosen.action)
 
     # In the control thread ---------------------------------------------------------------
 
@@ -132,10 +145,11 @@ class LearningLink:
         if self._evaluation:
             self._evaluations_left -= 1
             self._steps_since = 0
-        self._explorer.exploring = not self._evaluation
+        self._exploring, self._tick = bool(self._sender) and not self._evaluation, 0
 
     def take(self, result) -> None:
         """Take the TickResult of a tick whose command has gone out."""
+        self._tick += 1
         if result.transition is not None:
             self._steps_since += not self._evaluation
             if self._sender:
@@ -209,7 +223,7 @@ class LearningLink:
     def describe(self) -> tuple[list[str], dict]:
         """Return what a person should know, and values by name, for /diagnostics."""
         if self._sender is None:
-            return [], {}
+            return [], self._choice_values()
         sender, receiver, said = self._sender, self._receiver, self._sender.acknowledgement
         remarks, silence = [], sender.silence()
         if silence > self._settings.learner_timeout:
@@ -223,13 +237,23 @@ class LearningLink:
         if receiver.fault:
             remarks.append(f'refused: {receiver.fault}')
         return remarks, {
-            'session': sender.session,
+            **self._choice_values(), 'session': sender.session,
             'learner run': '' if receiver.run is None else f'{receiver.run:016x}',
             'weights version': receiver.in_use,
             'weights refused': receiver.refused, 'steps unacknowledged': sender.unacknowledged,
             'steps lost': sender.lost, 'acknowledgements ignored': sender.ignored,
             'updates': said.updates if said else 0,
             'updates behind': said.behind if said else 0}
+
+    def _choice_values(self) -> dict:
+        """Return how it chooses, and what came of it in the last ticks that did not explore."""
+        choice, values = self._policy.choice, {}
+        if choice.kind != 'mean' and (chosen := self._chosen.values()).size:
+            advantage, distance = chosen.mean(axis=0)
+            values = {'advantage gained': f'{advantage:.3g}',
+                      'distance from the mean [std]': f'{distance:.2f}, at most '
+                                                      f'{chosen[:, 1].max():.2f}'}
+        return {'choice': str(choice), **values}
 
     def destroy(self) -> None:
         """Leave the host node as it was."""
@@ -251,7 +275,7 @@ def load_driver(settings, interface: RobotInterface, log) -> Policy:
     policy = load_policy(settings.checkpoint, settings.device)
     where = f"checkpoint '{settings.checkpoint}'"
     policy.check_robot(interface, where)
-    policy.act([0.0] * interface.observation_dim)
+    policy.warm_up()
     bound = '' if policy.interface else ', bound to it here: dimensions and range fit'
     log(f'{where} drives robot {interface.robot} on {policy.device}{bound}')
     return policy
@@ -259,6 +283,7 @@ def load_driver(settings, interface: RobotInterface, log) -> Policy:
 
 def refuse_learning(settings) -> None:
     """Refuse, for a scripted driver, what only a policy can do."""
-    if settings.learner:
-        raise InputError(f"parameter 'learner': got '{settings.learner}'; a scripted driver has "
-                         'no policy that could learn')
+    for name, nothing, what in (('learner', '', 'learn'), ('choice', 'auto', 'choose')):
+        if getattr(settings, name) != nothing:
+            raise InputError(f"parameter '{name}': got '{getattr(settings, name)}'; a scripted "
+                             f'driver has no policy that could {what}')

@@ -12,11 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What policy_node's parameters say of its learner: whom to follow, what exploring may use."""
+"""What policy_node's parameters say of acting and learning: choice, limits, whom to follow."""
 
 import re
 
 from iql_ros.files import from_mapping, InputError, parse_yaml
+from iql_ros.learner.choice import Choice
 from iql_ros.robot.gate_settings import check_vector, Limit
 from iql_ros.robot.robot_interface import RobotInterface
 
@@ -53,6 +54,19 @@ def bounds(settings, interface: RobotInterface) -> tuple[float, Limit | None]:
     """
     scale = settings.exploration_scale if settings.learner else 0.0
     return scale, _limit(settings.exploration_limit, interface)
+
+
+def choice(settings, said: Choice) -> Choice:
+    """
+    Return how to choose: as the checkpoint said, but for what a parameter says.
+
+    Raises:
+        InputError: for a value that is none.
+
+    """
+    return Choice(said.kind if settings.choice == 'auto' else settings.choice,
+                  settings.samples or said.samples,
+                  settings.choice_temperature or said.inverse_temperature)
 
 
 def _limit(text: str, interface: RobotInterface) -> Limit | None:

@@ -1,0 +1,83 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The ways in which the action of a tick may come out of the networks, and what they draw."""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from iql_ros.files import InputError, unknown_name
+
+CHOICES = ('mean', 'weighted', 'best')
+MOST_SAMPLES = 1024
+_STREAM = 3  # of the seed's random numbers; batches, dropout and exploration take 0 to 2
+
+
+class Draw(NamedTuple):
+    """Which samples a tick sees: the same three give the same ones, wherever they are drawn."""
+
+    seed: int
+    episode: int         # from 0
+    tick: int            # of the episode, from 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Which of the ways, and its dials."""
+
+    kind: str = 'mean'                 # allowed: mean | weighted | best
+    samples: int = 32                  # that the critic judges, beside the mean itself
+    inverse_temperature: float = 3.0   # beta of the weights
+
+    def __post_init__(self):
+        """
+        Refuse what cannot be chosen by.
+
+        Raises:
+            InputError: naming the setting, the value got and the values allowed.
+
+        """
+        if self.kind not in CHOICES:
+            raise unknown_name('choice', self.kind, CHOICES)
+        if not 1 <= self.samples <= MOST_SAMPLES:
+            raise InputError(f'samples: got {self.samples}; allowed: 1 to {MOST_SAMPLES}')
+        if not 0 <= self.inverse_temperature < math.inf:
+            raise InputError(f'choice_temperature: got {self.inverse_temperature}; allowed: a '
+                             'finite number >= 0')
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        if self.kind == 'mean':
+            return 'mean'
+        if self.kind == 'best':
+            return f'best of {self.samples} samples'
+        return (f'weighted mean of {self.samples} samples, temperature '
+                f'{self.inverse_temperature:g}')
+
+
+def mirrored_noise(draw: Draw, samples: int, action_dim: int) -> np.ndarray:
+    """
+    Return standard normal noise (1 + samples, action_dim) float32, the first row zeros: the mean.
+
+    In mirrored pairs, so that their mean is that of the actor.
+    """
+    generator = np.random.Generator(np.random.Philox(
+        key=np.array([draw.seed, _STREAM], np.uint64),
+        counter=np.array([0, draw.tick, draw.episode, 0], np.uint64)))
+    half = generator.standard_normal((-(-samples // 2), action_dim))
+    rows = np.concatenate([np.zeros((1, action_dim)), half, -half])[:1 + samples]
+    return rows.astype(np.float32)

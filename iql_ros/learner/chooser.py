@@ -1,0 +1,126 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+What acts: the actor's mean, or what the smaller target critic makes of samples around it.
+
+Their mean with weights softmax(beta * Q), which is the policy that IQL's own weights describe, or
+the best of them. Only actions that the recordings taught are ever asked about.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from iql_ros.files import InputError
+from iql_ros.learner.choice import Choice, CHOICES, Draw, mirrored_noise
+from iql_ros.learner.networks import Actor, one_thread, TwinCritic
+
+
+class Chosen(NamedTuple):
+    """An action, and what the critic thinks of it."""
+
+    action: np.ndarray   # (action_dim,) float64 in [-1, 1]
+    advantage: float     # smaller target Q of it, less that of the mean
+    distance: float      # from the mean, in standard deviations, root mean square over its values
+
+
+class Chooser:
+    """What acts: an actor, and the critic that may choose for it."""
+
+    def __init__(self, actor: Actor, critic: TwinCritic | None, choice: Choice = Choice()):
+        """
+        Take live networks.
+
+        Args:
+            actor: Whose mean and spread it is.
+            critic: The target critic; None: there is none.
+            choice: How to choose.
+
+        Raises:
+            InputError: for a choice that needs a critic, without one.
+
+        """
+        self.actor, self.critic = actor, critic
+        self.observation_dim, self.action_dim = actor.observation_dim, actor.action_dim
+        self.choice = choice
+
+    @property
+    def choice(self) -> Choice:
+        """Return how it chooses; a new one counts from the next action on, from any thread."""
+        return self._choice
+
+    @choice.setter
+    def choice(self, choice: Choice) -> None:
+        self.check_choice(choice)
+        self._choice = choice
+
+    def check_choice(self, choice: Choice) -> None:
+        """
+        Look at a choice before it is taken.
+
+        Raises:
+            InputError: when it needs a critic, and there is none.
+
+        """
+        if choice.kind != 'mean' and self.critic is None:
+            raise InputError(f"choice: got '{choice.kind}', but there is no critic to choose by; "
+                             'allowed: mean')
+
+    def warm_up(self) -> None:
+        """Choose once by every way there is: what PyTorch does at the first time, it has done."""
+        noise = mirrored_noise(Draw(0, 0, 0), self._choice.samples, self.action_dim)
+        self.actor.act(np.zeros(self.observation_dim))
+        if self.critic is not None:
+            for kind in CHOICES[1:]:
+                self._weigh(np.zeros(self.observation_dim), noise,
+                            dataclasses.replace(self._choice, kind=kind))
+
+    def act(self, observation, draw: Draw = Draw(0, 0, 0)) -> np.ndarray:
+        """Return the action (action_dim,) float64 in [-1, 1] of a raw observation (O,)."""
+        return self.choose(observation, draw).action
+
+    def choose(self, observation, draw: Draw) -> Chosen:
+        """Return the action of a raw observation (O,), with what the critic thinks of it."""
+        choice = self._choice
+        if choice.kind == 'mean':
+            return Chosen(self.actor.act(observation), 0.0, 0.0)
+        noise = mirrored_noise(draw, choice.samples, self.action_dim)
+        return self._weigh(observation, noise, choice)
+
+    @one_thread()  # see Actor.act
+    @torch.inference_mode()
+    def _weigh(self, observation, noise: np.ndarray, choice: Choice) -> Chosen:
+        actor, device = self.actor, self.actor.log_std_parameter.device
+        state = actor.normaliser(
+            torch.as_tensor(np.asarray(observation, np.float64), device=device))
+        mean = actor.mean(state)
+        spread = actor.log_std.exp() * torch.from_numpy(noise).to(device)   # (1 + samples, A)
+        q = self._q(state, mean + spread)
+        if choice.kind == 'best':
+            action = (mean + spread[q.argmax()]).clamp(-1.0, 1.0)
+        else:
+            # Spreads are weighed, not clipped actions: where the critic sees no difference, the
+            # mean comes out, at the edge of the range too.
+            weights = torch.softmax(choice.inverse_temperature * q, dim=0)
+            action = (mean + weights @ spread).clamp(-1.0, 1.0)
+        advantage = self._q(state, action.unsqueeze(0))[0] - q[0]
+        distance = ((action - mean) / actor.log_std.exp()).square().mean().sqrt()
+        return Chosen(action.cpu().numpy().astype(np.float64), advantage.item(), distance.item())
+
+    def _q(self, state, actions):
+        """Return the smaller target Q (N,) of actions (N, A), clipped to [-1, 1], in a state."""
+        return self.critic(state.expand(len(actions), -1), actions.clamp(-1.0, 1.0)).amin(dim=0)
