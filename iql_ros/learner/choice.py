@@ -12,19 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The ways in which the action of a tick may come out of the networks, and what they draw."""
+"""The ways in which the action of a tick may come out of the networks."""
 
 import dataclasses
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from iql_ros.files import InputError, unknown_name
 
 CHOICES = ('mean', 'weighted', 'best')
 MOST_SAMPLES = 1024
-_STREAM = 3  # of the seed's random numbers; batches, dropout and exploration take 0 to 2
 
 
 class Draw(NamedTuple):
@@ -67,17 +64,3 @@ class Choice:
             return f'best of {self.samples} samples'
         return (f'weighted mean of {self.samples} samples, temperature '
                 f'{self.inverse_temperature:g}')
-
-
-def mirrored_noise(draw: Draw, samples: int, action_dim: int) -> np.ndarray:
-    """
-    Return standard normal noise (1 + samples, action_dim) float32, the first row zeros: the mean.
-
-    In mirrored pairs, so that their mean is that of the actor.
-    """
-    generator = np.random.Generator(np.random.Philox(
-        key=np.array([draw.seed, _STREAM], np.uint64),
-        counter=np.array([0, draw.tick, draw.episode, 0], np.uint64)))
-    half = generator.standard_normal((-(-samples // 2), action_dim))
-    rows = np.concatenate([np.zeros((1, action_dim)), half, -half])[:1 + samples]
-    return rows.astype(np.float32)

@@ -26,8 +26,10 @@ import numpy as np
 import torch
 
 from iql_ros.files import InputError
-from iql_ros.learner.choice import Choice, CHOICES, Draw, mirrored_noise
+from iql_ros.learner.choice import Choice, CHOICES, Draw
 from iql_ros.learner.networks import Actor, one_thread, TwinCritic
+
+_STREAM = 3  # of the seed's random numbers; batches, dropout and exploration take 0 to 2
 
 
 class Chosen(NamedTuple):
@@ -124,3 +126,17 @@ class Chooser:
     def _q(self, state, actions):
         """Return the smaller target Q (N,) of actions (N, A), clipped to [-1, 1], in a state."""
         return self.critic(state.expand(len(actions), -1), actions.clamp(-1.0, 1.0)).amin(dim=0)
+
+
+def mirrored_noise(draw: Draw, samples: int, action_dim: int) -> np.ndarray:
+    """
+    Return standard normal noise (1 + samples, action_dim) float32, the first row zeros: the mean.
+
+    In mirrored pairs, so that their mean is that of the actor.
+    """
+    generator = np.random.Generator(np.random.Philox(
+        key=np.array([draw.seed, _STREAM], np.uint64),
+        counter=np.array([0, draw.tick, draw.episode, 0], np.uint64)))
+    half = generator.standard_normal((-(-samples // 2), action_dim))
+    rows = np.concatenate([np.zeros((1, action_dim)), half, -half])[:1 + samples]
+    return rows.astype(np.float32)

@@ -28,6 +28,7 @@ import pytest
 from iql_ros.cli import json_output
 from iql_ros.data.minari_writer import write_minari
 from iql_ros.files import InputError
+from iql_ros.learner.choice import Choice
 from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.online.experience import Acknowledgement, Experience, ExperienceFormat
 from iql_ros.online.settings import FinetuneSettings
@@ -35,7 +36,7 @@ from iql_ros.online.weights import Weights
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import TaskSettings, TopicSource
 from iql_ros.robot.transitions import Episode
-from iql_ros.runs.checkpoint import make_header, read_header, save_checkpoint
+from iql_ros.runs.checkpoint import choice_facts, make_header, read_header, save_checkpoint
 from iql_ros.runs.settings import TrainSettings
 from tests import launch_recorder
 from tests.places import ROOT
@@ -199,7 +200,8 @@ def test_every_key_of_a_checkpoints_header_is_in_the_reference(tmp_path):
              'reward_transform': {'kind': 'none', 'scale': 1.0, 'shift': 0.0},
              'dataset': {'name': 'a', 'fingerprint': '', 'action_low': [-1.0],
                          'action_high': [1.0], 'observation_keys': [], 'environment': None}}
-    save_checkpoint(tmp_path / 'a', agent, **facts, online={'position': 0, 'first_step': 0})
+    save_checkpoint(tmp_path / 'a', agent, **facts, online={'position': 0, 'first_step': 0},
+                    choice=choice_facts(Choice()))
     listed = rows('files-and-messages.md', "A checkpoint's header")
     assert set(listed) == {*read_header(tmp_path / 'a'), 'weights'}
     assert set(make_header(agent, **facts)) < set(listed)

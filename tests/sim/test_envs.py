@@ -261,3 +261,10 @@ def test_observation_keys_that_do_not_fit_are_refused(observation, keys, message
 def test_control_rate_comes_from_dt_or_from_the_frame_rate():
     assert envs.control_rate(gymnasium.make('Hopper-v5')) == 125.0
     assert envs.control_rate(gymnasium.make('MountainCarContinuous-v0')) == 30.0
+
+
+@pytest.mark.parametrize(('info', 'said'), [
+    ({}, None), ({'is_success': False}, False), ({'is_success': np.float32(1.0)}, True),
+    ({'success': True}, True), ({'is_success': False, 'success': True}, False)])
+def test_success_is_read_as_environments_say_it(info, said):
+    assert envs.success_of(info) is said
