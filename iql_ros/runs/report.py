@@ -88,13 +88,32 @@ def write_run_report(directory, baselines=None) -> Path:
     run = Run(directory)
     others = [Run(path) for path in (find_cloning_runs(directory) if baselines is None
                                      else baselines)]
-    sections = [section('Result', *_result(run, others)), section('Training', *losses(run)),
+    sections = [section('Result', *_result(run, others)), *_choosing(run),
+                section('Training', *losses(run)),
                 section('Data', table_html(data_rows(run.dataset))),
                 section('Settings', table_html(sorted(run.config.items())))]
     title = f'{_algorithm(run)} on {run.dataset["name"]}'
     path = run.directory / 'report.html'
     write_atomic(path, page(title, sections, f'Training run {run.name}'))
     return path
+
+
+def _choosing(run: Run) -> list[str]:
+    """Return the section about ways of choosing, none where none were measured."""
+    from iql_ros.runs.checkpoint import choice_of, read_header
+    latest = run.directory / 'latest'
+    header = read_header(latest) if latest.exists() else {}
+    measured = header.get('choice', {}).get('measured')
+    if not measured:
+        return []
+    rows = [(kind, f'{figures["return_mean"]:.2f}', '' if kind == 'mean' else
+             f'{figures["gain"]:+.2f} ± {figures["gain_error"]:.2f}')
+            for kind, figures in measured['ways'].items()]
+    return [section('How it chooses', table_html(rows, ('', 'mean return', 'gain')), paragraph(
+        f'The newest checkpoint acts by the {choice_of(header)}. Each way drove '
+        f'{measured["episodes"]} episodes from the same starts, which are not those of the '
+        'evaluations above; a gain is over the mean action, with its standard error. Another '
+        'way than the mean is taken only where its gain is more than two of these.'))]
 
 
 def _algorithm(run: Run) -> str:

@@ -31,6 +31,7 @@ from iql_ros.learner.choice import Choice, CHOICES
 from iql_ros.learner.iql import metric_names
 from iql_ros.runs.checkpoint import load_agent, read_header
 from iql_ros.runs.policy import load_policy
+from iql_ros.runs.report import write_run_report
 from iql_ros.runs.run_directory import RunDirectory
 from iql_ros.runs.settings import settings_from_mapping
 from iql_ros.runs.train import train
@@ -187,6 +188,8 @@ def test_at_the_end_the_way_of_choosing_is_measured_for_the_newest_and_the_best(
         said = read_header(path)['choice']
         assert said['measured']['episodes'] == 2 and said['choice'] in CHOICES
     assert 'step_60.safetensors: acts by the ' in capsys.readouterr().out
+    text = write_run_report(folder).read_text()
+    assert 'How it chooses' in text and 'Each way drove 2 episodes from the same starts' in text
 
 
 def test_a_run_that_is_stopped_while_ways_are_measured_measures_them_when_it_is_resumed():
