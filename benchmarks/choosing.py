@@ -57,7 +57,8 @@ def drive(work: Drive) -> dict:
     from iql_ros.robot.safety import Gate
     from iql_ros.runs.evaluate import evaluate_policy
     from iql_ros.runs.policy import load_policy
-    from iql_ros.sim.envs import make_env
+    from iql_ros.sim.envs import import_environment, make_env
+    import_environment(work.environment)
     torch.set_num_threads(1)
     policy, env = load_policy(work.path, 'cpu'), make_env(work.environment)
     picked = policy.choice.kind

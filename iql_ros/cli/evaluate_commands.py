@@ -101,8 +101,10 @@ def _pairs_of_files(options):
 def _load(checkpoint, options):
     """Return a policy that chooses as options say, and whose gate applies."""
     from iql_ros.runs.policy import load_policy
+    from iql_ros.sim.envs import import_environment
     if options.env is None:
         raise InputError('--env ID is missing')
+    import_environment(options.env)
     policy = load_policy(checkpoint, options.device)
     policy.choice = _choice(options, policy.choice)
     return policy, _interface_of(policy, checkpoint, options)

@@ -172,7 +172,8 @@ class FinetuneNode(GuardedParameters, Node):
         settings = settings_from_mapping(mapping, given.config or 'parameters')
         env = None
         if settings.environment:
-            from iql_ros.sim.envs import make_env
+            from iql_ros.sim.envs import import_environment, make_env
+            import_environment(settings.environment)
             env = make_env(settings.environment)
         resume = RunDirectory(settings.name).begun
         opened = open_run(settings, robot_config=robot_config, resume=resume,

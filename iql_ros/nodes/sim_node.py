@@ -38,7 +38,7 @@ from iql_ros.nodes.hosting.real_time import set_garbage_aside
 from iql_ros.robot import message_fields
 from iql_ros.robot.robot_interface import load_robot_interface, RobotInterface
 from iql_ros.robot.task import Task
-from iql_ros.sim.envs import make_env, observation_vector
+from iql_ros.sim.envs import import_environment, make_env, observation_vector
 
 PARAMETERS = (
     Parameter('robot_config', '', 'YAML of the robot whose topics are served'),
@@ -116,6 +116,7 @@ class SimNode(GuardedParameters, Node):
         if not isinstance(kwargs, dict):
             raise InputError(f"parameter 'env_kwargs': got {self._settings.env_kwargs!r}; "
                              'expected a JSON object of keyword arguments')
+        import_environment(self._settings.env_id)
         env = make_env(self._settings.env_id, **kwargs).unwrapped
         for stream in interface.observation:
             stream.check_invertible()

@@ -204,9 +204,10 @@ def finetune(settings: FinetuneSettings, *, robot_config: str | None = None,
         InputError: as open_run; for settings without an environment; for diverged training.
 
     """
-    from iql_ros.sim.envs import make_env
+    from iql_ros.sim.envs import import_environment, make_env
     if settings.environment is None:
         raise InputError('environment: got none; expected a Gymnasium id (--env ID)')
+    import_environment(settings.environment)
     opened = open_run(settings, robot_config=robot_config, resume=resume, allow_task=allow_task,
                       env=make_env(settings.environment))
     learner = opened.learner

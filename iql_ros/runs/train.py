@@ -67,6 +67,9 @@ def load_for_training(
         InputError: when they cannot be had, or do not go together.
 
     """
+    if settings.environment is not None:
+        from iql_ros.sim.envs import import_environment
+        import_environment(settings.environment)
     dataset = load_dataset(settings.dataset, settings.observation_keys, settings.action_low,
                            settings.action_high, settings.environment)
     interface = bind(dataset, robot_config, config.discount)

@@ -223,13 +223,34 @@ def make_env(env_id: str, **kwargs) -> gymnasium.Env:
     return env
 
 
+def import_environment(env_id: str | None) -> None:
+    """
+    Import the module of an environment that a person named as MODULE:ID, which registers it.
+
+    Never for a name out of a dataset or checkpoint: those do not say what is run here.
+
+    Raises:
+        InputError: for a module that cannot be imported.
+
+    """
+    module, colon, _ = (env_id or '').rpartition(':')
+    if not colon:
+        return
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # whatever a module of the user's raises
+        raise InputError(f"environment '{env_id}': module '{module}' cannot be imported: "
+                         f'{" ".join((str(error) or repr(error)).split())}') from None
+
+
 def _find_spec(env_id: str):
+    name = env_id.rpartition(':')[2]  # its module is here, or is not to be: see above
     with contextlib.suppress(gymnasium.error.Error):
-        return gymnasium.spec(env_id)
+        return gymnasium.spec(name)
     with contextlib.suppress(ImportError), contextlib.redirect_stderr(io.StringIO()):
         gymnasium.register_envs(importlib.import_module('gymnasium_robotics'))  # it advertises
     with contextlib.suppress(gymnasium.error.Error):
-        return gymnasium.spec(env_id)
+        return gymnasium.spec(name)
     near = difflib.get_close_matches(env_id, gymnasium.registry, n=3, cutoff=0.5)
     raise InputError(f"unknown environment '{env_id}'"
                      + (f"; the nearest known: {', '.join(near)}" if near else ''))

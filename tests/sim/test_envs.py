@@ -268,3 +268,23 @@ def test_control_rate_comes_from_dt_or_from_the_frame_rate():
     ({'success': True}, True), ({'is_success': False, 'success': True}, False)])
 def test_success_is_read_as_environments_say_it(info, said):
     assert envs.success_of(info) is said
+
+
+def test_an_environment_of_a_module_is_found_once_a_person_has_named_both(tmp_path, monkeypatch):
+    (tmp_path / 'my_envs.py').write_text(
+        'import gymnasium\n'
+        "gymnasium.register('Mine-v0', 'gymnasium.envs.classic_control:PendulumEnv')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="unknown environment 'my_envs:Mine-v0'"):
+        envs.make_env('my_envs:Mine-v0')  # as out of a dataset
+    assert 'my_envs' not in sys.modules
+    envs.import_environment('my_envs:Mine-v0')
+    envs.make_env('my_envs:Mine-v0').close()
+    envs.import_environment('Pendulum-v1')
+    envs.import_environment(None)
+
+
+@pytest.mark.parametrize('name', ['no_such_module:A-v0', '.:A-v0', ':A-v0'])
+def test_a_module_that_cannot_be_imported_is_named(name):
+    with pytest.raises(InputError, match='^environment .*: module .* cannot be imported: '):
+        envs.import_environment(name)
