@@ -89,7 +89,7 @@ def _bars(outcomes, recorded: float) -> str:
     rows = [('Recordings', recorded, pages.DATA)]
     for outcome in outcomes:
         rows.append((outcome.title, outcome.share,
-                     pages.POLICY if outcome is outcomes[0] else pages.CLONING))
+                     pages.POLICY if outcome.run == outcomes[0].run else pages.CLONING))
     return pages.figure_html(_bar_figure(rows), f'{len(outcomes[0].results)} start poses all '
                              'over the arena, the same for every policy; the episodes of the '
                              'recordings start where their drivers were asked to.')
