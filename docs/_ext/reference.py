@@ -26,7 +26,8 @@ from unittest import mock
 
 from source_tables import Entry, fields, parameters, plain_words, ROOT, SourceError
 
-from iql_ros.cli import cli, json_output
+from iql_ros.cli import json_output
+from iql_ros.cli.subcommands import make_parser
 
 _MARK = re.compile(r'<!-- table: (.+?) -->')
 _SPECIAL = re.compile(r'([\\*_|$<>\[\]#~])')
@@ -98,7 +99,7 @@ def command_sections() -> str:
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     """Return the parser of every command by its name, that of `iql-ros` itself first."""
-    parser = cli._parser()
+    parser = make_parser()
     found = {'iql-ros': parser}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

@@ -17,7 +17,7 @@
 import pytest
 
 from iql_ros.cli import cli
-from iql_ros.cli.cli import _parser
+from iql_ros.cli.subcommands import make_parser
 from tests.cli.command import code_of, flat_file
 
 
@@ -25,15 +25,15 @@ from tests.cli.command import code_of, flat_file
     ('-1e-3 2 3', [-1e-3, 2.0, 3.0]), ('-1', [-1.0]), ('-.5E+2 -1e3', [-50.0, -1000.0]),
     ('-0.25 -1.5e-4 -7', [-0.25, -1.5e-4, -7.0])])
 def test_numbers_below_zero_need_no_equals_sign(words, values):
-    options = _parser().parse_args(
+    options = make_parser().parse_args(
         ['inspect', 'a.hdf5', '--action-low', *words.split(), '--action-high', '1', '--json'])
     assert (options.action_low, options.action_high) == (values, [1.0])
     assert options.target == 'a.hdf5' and options.as_json
 
 
 def test_one_with_an_equals_sign_is_read_as_ever():
-    options = _parser().parse_args(['train', '--set', 'x=-1', '--set', 'y=-1e-3',
-                                    '--action-low=-1e-3'])
+    options = make_parser().parse_args(['train', '--set', 'x=-1', '--set', 'y=-1e-3',
+                                        '--action-low=-1e-3'])
     assert (options.set, options.action_low) == (['x=-1', 'y=-1e-3'], [-1e-3])
 
 
@@ -67,7 +67,7 @@ def test_a_range_below_zero_reaches_the_data(capsys):
 def test_seeds_are_how_many_or_a_range_or_a_list(capsys, text, found):
     line = ['sweep', f'--seeds={text}']
     if found is not None:
-        assert _parser().parse_args(line).seeds == found
+        assert make_parser().parse_args(line).seeds == found
         return
     assert code_of(line) == 2
     error = capsys.readouterr().err
@@ -81,7 +81,7 @@ def test_seeds_are_how_many_or_a_range_or_a_list(capsys, text, found):
 def test_resources_are_names_and_amounts(capsys, text, found):
     line = ['sweep', f'--resources={text}']
     if found is not None:
-        assert _parser().parse_args(line).resources == found
+        assert make_parser().parse_args(line).resources == found
         return
     assert code_of(line) == 2
     assert 'expected NAME=AMOUNT,NAME=AMOUNT' in capsys.readouterr().err
