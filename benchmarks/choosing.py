@@ -62,7 +62,7 @@ def drive(work: Drive) -> dict:
     torch.set_num_threads(1)
     policy, env = load_policy(work.path, 'cpu'), make_env(work.environment)
     picked = policy.choice.kind
-    policy.choice = dataclasses.replace(policy.choice, kind=work.kind)
+    policy.choice = policy.choice.but(work.kind)
     data = policy.header['dataset']
     results = evaluate_policy(
         policy, env, work.episodes, work.seed,

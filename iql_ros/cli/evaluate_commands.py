@@ -19,7 +19,7 @@ import dataclasses
 from iql_ros.cli.data_commands import checkpoint_file, load_robot
 from iql_ros.files import check_new_file, InputError
 
-_EPISODES, _PAIRS = 10, 500   # at most, unless --episodes says so
+_EPISODES, _PAIRS = 10, 500   # of one policy, and of two at most, unless --episodes says so
 
 
 def evaluate(options) -> dict:
@@ -106,16 +106,12 @@ def _load(checkpoint, options):
         raise InputError('--env ID is missing')
     import_environment(options.env)
     policy = load_policy(checkpoint, options.device)
-    policy.choice = _choice(options, policy.choice)
+    try:
+        policy.choice = policy.choice.but(options.choice, options.samples,
+                                          options.choice_temperature)
+    except InputError as error:
+        raise InputError(f'{checkpoint}: {error}') from None
     return policy, _interface_of(policy, checkpoint, options)
-
-
-def _choice(options, said):
-    """Return how to choose: as the checkpoint said, but for what options say."""
-    given = {'kind': None if options.choice == 'auto' else options.choice,
-             'samples': options.samples, 'inverse_temperature': options.choice_temperature}
-    return dataclasses.replace(said, **{
-        name: value for name, value in given.items() if value is not None})
 
 
 def _episodes(policy, interface, options, count: int):

@@ -44,18 +44,17 @@ class Outcome:
 
 
 def judge(title: str, run: Path, environment: str, starts: int, interface: RobotInterface,
-          csv: str = 'evaluation.csv', choice: str | None = None) -> Outcome:
+          csv: str = 'evaluation.csv', choice: str = 'auto') -> Outcome:
     """
     Drive by the newest checkpoint of a run; a row an episode goes into its folder's `csv`.
 
-    `choice` is how to choose; None: as the checkpoint says.
+    `choice` is how to choose; auto: as the checkpoint says.
     """
     from iql_ros.sim.envs import make_env
     env = make_env(environment)
     paths = []
     policy = load_policy(RunDirectory(run.name).latest(), 'cpu')
-    if choice is not None:
-        policy.choice = dataclasses.replace(policy.choice, kind=choice)
+    policy.choice = policy.choice.but(choice)
     results = evaluate_policy(policy, _Tracked(env, paths), starts, STARTS_SEED,
                               interface.action_scaling, Gate(interface))
     env.close()

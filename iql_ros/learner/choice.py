@@ -15,13 +15,12 @@
 """The ways in which the action of a tick may come out of the networks."""
 
 import dataclasses
-import math
 from typing import NamedTuple
 
 from iql_ros.files import InputError, unknown_name
 
 CHOICES = ('mean', 'weighted', 'best')
-MOST_SAMPLES = 1024
+MOST_SAMPLES, MOST_TEMPERATURE = 1024, 1e6
 
 
 class Draw(NamedTuple):
@@ -52,9 +51,23 @@ class Choice:
             raise unknown_name('choice', self.kind, CHOICES)
         if not 1 <= self.samples <= MOST_SAMPLES:
             raise InputError(f'samples: got {self.samples}; allowed: 1 to {MOST_SAMPLES}')
-        if not 0 <= self.inverse_temperature < math.inf:
-            raise InputError(f'choice_temperature: got {self.inverse_temperature}; allowed: a '
-                             'finite number >= 0')
+        if not 0 <= self.inverse_temperature <= MOST_TEMPERATURE:
+            raise InputError(f'choice_temperature: got {self.inverse_temperature}; allowed: 0 to '
+                             f'{MOST_TEMPERATURE:g}')
+
+    def but(self, kind: str = 'auto', samples: int | None = None,
+            inverse_temperature: float | None = None) -> 'Choice':
+        """
+        Return it with what is said in its place: auto and None say nothing.
+
+        Raises:
+            InputError: as for a new one.
+
+        """
+        said = {'kind': None if kind == 'auto' else kind, 'samples': samples,
+                'inverse_temperature': inverse_temperature}
+        return dataclasses.replace(self, **{
+            name: value for name, value in said.items() if value is not None})
 
     def __str__(self) -> str:
         """Return it in words."""

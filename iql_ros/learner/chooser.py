@@ -117,7 +117,8 @@ class Chooser:
         else:
             # Spreads are weighed, not clipped actions: where the critic sees no difference, the
             # mean comes out, at the edge of the range too.
-            weights = torch.softmax(choice.inverse_temperature * q, dim=0)
+            # The best is taken off first: a large factor must not make infinities of several.
+            weights = torch.softmax(choice.inverse_temperature * (q - q.max()), dim=0)
             action = (mean + weights @ spread).clamp(-1.0, 1.0)
         advantage = self._q(state, action.unsqueeze(0))[0] - q[0]
         distance = ((action - mean) / actor.log_std.exp()).square().mean().sqrt()

@@ -20,7 +20,7 @@ import sys
 import torch
 
 from iql_ros.files import from_mapping, InputError, write_atomic
-from iql_ros.learner.choice import Choice
+from iql_ros.learner.choice import Choice, MOST_TEMPERATURE
 from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.learner.networks import Actor, resolve_device
 from iql_ros.runs.checkpoint_bytes import check_finite, encode, pack, read_file
@@ -95,7 +95,8 @@ def choice_of(header: dict) -> Choice:
     """
     said = header.get('choice')
     if said is None:
-        return Choice(inverse_temperature=float(header['config']['inverse_temperature']))
+        return Choice(inverse_temperature=min(float(header['config']['inverse_temperature']),
+                                              MOST_TEMPERATURE))
     return Choice(said['choice'], said['samples'], float(said['choice_temperature']))
 
 

@@ -14,13 +14,12 @@
 
 """Which way of choosing suits a checkpoint, measured in the environment of its data."""
 
-import dataclasses
 import math
 
 import numpy as np
 
 from iql_ros.learner.choice import CHOICES
-from iql_ros.runs.checkpoint import read_header, write_choice
+from iql_ros.runs.checkpoint import choice_of, read_header, write_choice
 from iql_ros.runs.evaluate import Evaluator
 from iql_ros.runs.policy import load_policy
 
@@ -46,7 +45,7 @@ def pick_choice(path, evaluator: Evaluator, episodes: int, on_episode=None, stop
     """
     policy, returns = load_policy(path), {}
     for number, kind in enumerate(CHOICES):
-        policy.choice = dataclasses.replace(policy.choice, kind=kind)
+        policy.choice = policy.choice.but(kind)
         returns[kind] = []
         for result in evaluator.run(policy, episodes, _SEED):
             returns[kind].append(result.return_)
@@ -55,9 +54,15 @@ def pick_choice(path, evaluator: Evaluator, episodes: int, on_episode=None, stop
             if stopped and stopped():
                 return ''
     picked, measured = _pick(returns)
-    choice = dataclasses.replace(policy.choice, kind=picked)
+    choice = policy.choice.but(picked)
     write_choice(path, choice, measured)
     return _in_words(str(choice), measured)
+
+
+def copy_choice(source, target) -> None:
+    """Let a checkpoint choose as another of the same weights was found to."""
+    header = read_header(source)
+    write_choice(target, choice_of(header), header['choice']['measured'])
 
 
 def is_picked(path) -> bool:

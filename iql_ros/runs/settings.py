@@ -17,7 +17,7 @@
 import dataclasses
 
 from iql_ros.files import check_keys, from_mapping, InputError, unknown_name
-from iql_ros.learner.choice import Choice, CHOICES
+from iql_ros.learner.choice import Choice, CHOICES, MOST_TEMPERATURE
 from iql_ros.learner.engine import ENGINES, PRECISIONS
 from iql_ros.learner.iql import IQLConfig
 
@@ -58,7 +58,7 @@ class TrainSettings:
     # the end, and the mean where none is known; allowed: auto | mean | weighted | best
     choice: str = 'auto'
     samples: int = 32                    # of the actor that the critic judges; allowed: 1 to 1024
-    # inverse temperature of the weighted choice; null: inverse_temperature; allowed: >= 0
+    # inverse temperature of the weighted choice; null: inverse_temperature; allowed: 0 to 1e6
     choice_temperature: float | None = None
     # in the environment, of each way, to pick one by; allowed: >= 2
     choice_episodes: int = 100
@@ -99,11 +99,12 @@ class TrainSettings:
 
         """
         kind, temperature = self.choice, self.choice_temperature
+        if temperature is None:
+            temperature = min(config.inverse_temperature, MOST_TEMPERATURE)
         if config.algorithm == 'bc' and kind not in ('auto', 'mean'):
             raise InputError(f"choice: got '{kind}', but algorithm bc trains no critic to choose "
                              'by; allowed: auto, mean')
-        return Choice('mean' if kind == 'auto' else kind, self.samples,
-                      config.inverse_temperature if temperature is None else temperature)
+        return Choice('mean' if kind == 'auto' else kind, self.samples, temperature)
 
 
 def settings_from_mapping(mapping: dict, where: str) -> tuple[TrainSettings, IQLConfig]:

@@ -23,7 +23,7 @@ from iql_ros.learner.engine import choose, Engine, WORTH
 from iql_ros.learner.iql import IQLAgent, metric_names
 from iql_ros.learner.replay_buffer import ReplayBuffer
 from iql_ros.runs.checkpoint import read_header
-from iql_ros.runs.choosing import is_picked, pick_choice
+from iql_ros.runs.choosing import copy_choice, is_picked, pick_choice
 from iql_ros.runs.evaluate import Evaluator
 from iql_ros.runs.metrics_log import MetricsLog, Progress
 from iql_ros.runs.run_directory import RunDirectory
@@ -86,12 +86,17 @@ class Trainer:
             self._progress.say('note: acts by the mean: no environment is known to measure the '
                                'other ways of choosing in')
             return
-        for path in (self._run.latest(), self._run.best):
-            if path.exists() and not is_picked(path) and not stopped():
-                said = pick_choice(path, self._evaluator, settings.choice_episodes,
-                                   self._on_episode, stopped)
-                self._progress.say(f'{path.name}: {said}' if said else
-                                   'stopped before a choice was picked; --resume goes on')
+        latest, best = self._run.latest(), self._run.best
+        for path in (latest, best):
+            if not path.exists() or is_picked(path) or stopped():
+                continue
+            if path == best and read_header(path)['step'] == agent.step:
+                copy_choice(latest, best)  # the same policy
+                continue
+            said = pick_choice(path, self._evaluator, settings.choice_episodes,
+                               self._on_episode, stopped)
+            self._progress.say(f'{path.name}: {said}' if said else
+                               'stopped before a choice was picked; --resume goes on')
 
     def _on_episode(self, done: int, total: int) -> None:
         if done % _SAID_EVERY == 0:

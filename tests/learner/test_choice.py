@@ -24,8 +24,9 @@ from iql_ros.learner.choice import Choice
     ({'kind': 'bst'}, "unknown choice 'bst'.*'best'.*allowed: mean, weighted, best"),
     ({'samples': 0}, 'samples: got 0; allowed: 1 to 1024'),
     ({'samples': 1025}, 'samples: got 1025'),
-    ({'inverse_temperature': -1.0}, 'choice_temperature: got -1.0; allowed: a finite number >= 0'),
-    ({'inverse_temperature': float('inf')}, 'choice_temperature: got inf')])
+    ({'inverse_temperature': -1.0}, 'choice_temperature: got -1.0; allowed: 0 to 1e'),
+    ({'inverse_temperature': float('inf')}, 'choice_temperature: got inf'),
+    ({'inverse_temperature': float('nan')}, 'choice_temperature: got nan')])
 def test_what_cannot_be_chosen_by_is_refused_with_what_can(changes, message):
     with pytest.raises(InputError, match=message):
         Choice(**changes)
@@ -36,3 +37,12 @@ def test_what_cannot_be_chosen_by_is_refused_with_what_can(changes, message):
     (Choice('weighted', 4, 2.0), 'weighted mean of 4 samples, temperature 2')])
 def test_a_choice_has_words(choice, words):
     assert str(choice) == words
+
+
+def test_what_is_said_takes_the_place_of_what_was_and_auto_says_nothing():
+    said = Choice('weighted', 4, 2.0)
+    assert said.but() == said.but('auto', None, None) == said
+    assert said.but('best', 8) == Choice('best', 8, 2.0)
+    assert said.but(inverse_temperature=0.0) == Choice('weighted', 4, 0.0)
+    with pytest.raises(InputError, match='samples: got 0'):
+        said.but(samples=0)

@@ -86,6 +86,12 @@ def test_the_distance_is_told_in_standard_deviations():
     assert chooser('mean', 1.0).choose(OBSERVATION, DRAW)[1:] == (0.0, 0.0)
 
 
+@pytest.mark.parametrize('factor', [1e30, -1e30])
+def test_the_strictest_temperature_takes_the_best_and_makes_no_infinity(factor):
+    weighted = chooser('weighted', factor, inverse_temperature=1e6).act(OBSERVATION)
+    np.testing.assert_allclose(weighted, chooser('best', factor).act(OBSERVATION), atol=1e-6)
+
+
 @pytest.mark.parametrize('kind', CHOICES)
 def test_actions_never_leave_their_range(kind):
     for bias in (-3.0, 3.0):

@@ -183,12 +183,13 @@ def test_a_parameter_that_does_not_fit_is_refused_on_one_line(graph, capfd, para
     assert reason in capfd.readouterr().err
 
 
-def test_a_scripted_driver_cannot_learn(graph, capfd):
+@pytest.mark.parametrize(('name', 'value'), [('learner', 'learner'), ('choice', 'best')])
+def test_a_scripted_driver_can_neither_learn_nor_choose(graph, capfd, name, value):
     node = graph.add(PolicyNode(threading.Event(), make_act=lambda interface: None, overrides=[
-        Parameter('robot_config', value=str(DIFFBOT)), Parameter('learner', value='learner')]))
+        Parameter('robot_config', value=str(DIFFBOT)), Parameter(name, value=value)]))
     node.begin()
     assert node.exit_code == 2
-    assert "parameter 'learner': got 'learner'; a scripted driver" in capfd.readouterr().err
+    assert f"parameter '{name}': got '{value}'; a scripted driver" in capfd.readouterr().err
 
 
 def lockstep(graph, done, **parameters):

@@ -87,3 +87,19 @@ def test_weights_that_are_fit_may_be_tried_and_change_nothing():
     np.testing.assert_array_equal(policy.act(OBSERVATIONS[0]), before)
     actor = 8 * 6 + 4 * (6 + 2 + 6 * 8 + 8 + 8 * 8 + 8 + 8 * 2 + 2)
     assert policy.bytes == actor + 2 * 4 * (8 * 8 + 8 + 8 * 8 + 8 + 8 + 1)
+
+
+@pytest.mark.parametrize(('said', 'message'), [
+    ({'choice': 'bst'}, "unknown choice 'bst'"), ({'samples': 10**9}, 'samples: got 1000000000'),
+    ({'choice_temperature': -1.0}, 'choice_temperature: got -1.0'),
+    ({'samples': None}, 'expected a whole number'),
+    ({'choice': 'best'}, "choice: got 'best', but there is no critic to choose by")])
+def test_a_choice_that_is_none_is_refused_with_its_file(said, message):
+    header, tensors = read_file('start.safetensors')
+    header['choice'] = {'choice': 'mean', 'samples': 4, 'choice_temperature': 1.0,
+                        'measured': None, **said}
+    with open('bad.safetensors', 'wb') as file:
+        file.write(pack(header, {name: tensor for name, tensor in tensors.items()
+                                 if name.startswith('actor.')}))
+    with pytest.raises(InputError, match=f'^bad.safetensors: .*{message}'):
+        load_policy('bad.safetensors', 'cpu')

@@ -14,7 +14,7 @@
 
 """The parameters of policy_node: names, defaults, what they say, what is allowed."""
 
-from iql_ros.learner.choice import CHOICES, MOST_SAMPLES
+from iql_ros.learner.choice import CHOICES, MOST_SAMPLES, MOST_TEMPERATURE
 from iql_ros.nodes.hosting.parameters import AT_START, Parameter
 
 PARAMETERS = (
@@ -26,7 +26,7 @@ PARAMETERS = (
     Parameter('samples', 0, "of the actor that the critic chooses from; 0: the checkpoint's",
               range=(0, MOST_SAMPLES), counts='from the next tick'),
     Parameter('choice_temperature', 0.0, 'inverse temperature of the weighted choice; 0: as the '
-              'checkpoint says', range=(0.0, 1e6), counts='from the next tick'),
+              'checkpoint says', range=(0.0, MOST_TEMPERATURE), counts='from the next tick'),
     Parameter('lockstep', False, 'answer a simulator step by step, as fast as it goes'),
     Parameter('lockstep_timeout', 5.0, 'after which one says whom one waits for [s]',
               range=(0.1, 3600.0)),

@@ -57,16 +57,9 @@ def bounds(settings, interface: RobotInterface) -> tuple[float, Limit | None]:
 
 
 def choice(settings, said: Choice) -> Choice:
-    """
-    Return how to choose: as the checkpoint said, but for what a parameter says.
-
-    Raises:
-        InputError: for a value that is none.
-
-    """
-    return Choice(said.kind if settings.choice == 'auto' else settings.choice,
-                  settings.samples or said.samples,
-                  settings.choice_temperature or said.inverse_temperature)
+    """Return how to choose: as the checkpoint said, but for what a parameter says."""
+    return said.but(settings.choice, settings.samples or None,
+                    settings.choice_temperature or None)
 
 
 def _limit(text: str, interface: RobotInterface) -> Limit | None:
