@@ -35,9 +35,17 @@ class AveragedAgent:
     From one update to the next an actor's behaviour jumps; its average moves steadily.
     """
 
-    def __init__(self, agent: IQLAgent, rate: float):
-        """Take the share of the actor that moves into the average an update; 0: no average."""
-        self.agent, self._rate = agent, rate
+    def __init__(self, agent: IQLAgent, rate: float, critic_acts: bool = False):
+        """
+        Take an agent.
+
+        Args:
+            agent: That learns.
+            rate: Share of the actor that moves into the average an update; 0: no average.
+            critic_acts: Whether its critic chooses among the actor's actions.
+
+        """
+        self.agent, self._rate, self._critic_acts = agent, rate, critic_acts
         self.average = copy.deepcopy(agent.actor) if rate else None
 
     @property
@@ -69,20 +77,26 @@ class AveragedAgent:
         if self.average is not None and any(name.startswith(AVERAGE) for name in tensors):
             _copy(self.average.state_dict(), tensors, AVERAGE)
 
-    def actor_state(self) -> dict[str, torch.Tensor]:
-        """Return copies of what acts and how it learns: actor, its average, its optimiser."""
-        state = {name: tensor for name, tensor in self.agent.state().items()
-                 if name.startswith(_ACTOR)}
+    def acting_state(self) -> dict[str, torch.Tensor]:
+        """Return copies of what acts and how it learns: networks, average, optimisers."""
+        state = self._acting()
         if self.average is not None:
             state |= {AVERAGE + name: tensor
                       for name, tensor in self.average.state_dict().items()}
         return {name: tensor.detach().clone() for name, tensor in state.items()}
 
-    def restore_actor(self, tensors: dict) -> None:
-        """Go back to an `actor_state`; critic and value stay, as they know more now."""
-        _copy({name: tensor for name, tensor in self.agent.state().items()
-               if name.startswith(_ACTOR)}, tensors, '')
+    def restore_acting(self, tensors: dict) -> None:
+        """
+        Go back to an `acting_state`.
+
+        Critic and value stay, as they know more now, unless the critic chooses the actions.
+        """
+        _copy(self._acting(), tensors, '')
         self.load_average(tensors)
+
+    def _acting(self) -> dict[str, torch.Tensor]:
+        return {name: tensor for name, tensor in self.agent.state().items()
+                if self._critic_acts or name.startswith(_ACTOR)}
 
 
 def _copy(state: dict, tensors: dict, prefix: str) -> None:

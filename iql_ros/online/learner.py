@@ -73,12 +73,13 @@ class OnlineLearner:
         self._judge, self._say = judge, on_say
         transform = facts['reward_transform']
         self._transform = RewardTransform(transform['scale'], transform['shift'])
-        self._averaged = AveragedAgent(agent, settings.actor_average)
+        choice = choice_of(facts)
+        self._averaged = AveragedAgent(agent, settings.actor_average, choice.kind != 'mean')
         # what is judged and sent to the robots: the actor is the average, where there is one
-        self.acting = Chooser(self._averaged.acting, agent.target_critic, choice_of(facts))
+        self.acting = Chooser(self._averaged.acting, agent.target_critic, choice)
         self._first_step, self.position = agent.step, 0  # transitions learned from
         self._totals = EpisodeTotals()
-        self._best = None                # tensors of the actor to go back to
+        self._best = None                # tensors of what acts, to go back to
         self._pending = collections.deque()
         self.paused, self.weights_due = False, True
         self.metrics, self._episode_figures = {}, {}
@@ -222,10 +223,10 @@ class OnlineLearner:
         """Keep the best weights, or go back to them; return the figures."""
         verdict = self._judge.verdict(figures, self.position)
         if verdict == 'best':
-            self._best = self._averaged.actor_state()
+            self._best = self._averaged.acting_state()
             self._keep_best(figures)
         elif verdict == 'drop':
-            self._averaged.restore_actor(self._best)
+            self._averaged.restore_acting(self._best)
             self.weights_due = True
         return figures
 

@@ -17,7 +17,8 @@
 import pytest
 import torch
 
-from iql_ros.runs.checkpoint import read_header
+from iql_ros.learner.choice import Choice
+from iql_ros.runs.checkpoint import read_header, write_choice
 from iql_ros.runs.checkpoint_bytes import read_file
 from tests.online.small_learner import kill, live, rows, start
 
@@ -48,6 +49,22 @@ def test_after_a_fall_it_goes_back_to_the_best_weights_where_it_is_guarded(guard
     assert same == guard == any('back to the best weights' in line for line in said)
     assert learner.weights_due
     assert any(not torch.equal(tensor, before[name]) for name, tensor in critic.items())
+
+
+@pytest.mark.parametrize('kind', ['mean', 'weighted', 'best'])
+def test_a_critic_that_chooses_goes_back_with_the_actor(kind):
+    write_choice('start.safetensors', Choice(kind), {})
+    learner = start(guard=True, guard_evaluations=1, max_drop=0.1)
+    for episode in (0, 1):
+        judged(learner, episode, True)
+    best = {name: tensor.clone() for name, tensor in learner._agent.state().items()}
+    live(learner, range(10, 20))
+    for episode in (4, 5):
+        judged(learner, episode, False)
+    same = {name for name, tensor in learner._agent.state().items()
+            if torch.equal(tensor, best[name])}
+    learned = {name for name in best if name.startswith(('critic.', 'target_critic.'))}
+    assert learned <= same if kind != 'mean' else not learned & same
 
 
 def test_evaluations_of_a_robot_are_judged_in_rounds_and_logged():
