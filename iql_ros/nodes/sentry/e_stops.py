@@ -27,9 +27,9 @@ _RELIABLE, _LATCHED = ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOC
 _QOS = (QoSProfile(depth=10, reliability=_RELIABLE, durability=_LATCHED),
         QoSProfile(depth=10, reliability=_RELIABLE),
         QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT))
-# [s] in which who publishes before us is found, also on a busy machine that loses a packet; who
-# says his state ends the wait.
-DISCOVERY = 2.0
+# [s] in which who publishes before us is found, also on a busy machine that loses packets: where
+# the first announcements are lost, DDS sends the next after 3 s. Who says his state ends the wait.
+DISCOVERY = 3.5
 SIMULATED_DISCOVERY = 0.5
 _ASKING = 1.0      # [s] in which a publisher may say its state, if it repeats it,
 # and one that keeps it: where the first heartbeat is lost, DDS sends the next after 3 s
