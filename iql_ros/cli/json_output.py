@@ -73,6 +73,17 @@ SEQUENTIAL_KEYS = {
     'evidence': 'how much more likely these are if the two differ; sure from 1 / error on',
     'better': 'name of the better one, or null: cannot be told apart',
 }
+COMPARE_KEYS = {
+    'data': 'name of the dataset that they are judged by',
+    'told': 'share of the variance of held-out returns that comes out when recorded actions are '
+            'replayed in what was learned of the dynamics; null: cannot be said',
+    'policies': 'of each: name, checkpoint (the file), choice, value (discounted return) and its '
+                'standard error, beats_mean (surely, that of the same checkpoint; null: it is not '
+                'there), ended, unknown, gated (shares; null: no gate), off_good and off_bad '
+                '(standard deviations; null: no critic)',
+    'taken': 'which is recommended, or null: cannot be told',
+    'words': 'the recommendation in sentences',
+}
 DOCTOR_KEYS = {
     'ok': 'whether nothing is broken, as the exit code says',
     'able': 'whether this machine can train, evaluate, run nodes',

@@ -17,7 +17,8 @@
 import argparse
 
 from iql_ros import __version__
-from iql_ros.cli import commands, data_commands, evaluate_commands, sweep_commands
+from iql_ros.cli import (
+    commands, compare_commands, data_commands, evaluate_commands, sweep_commands)
 from iql_ros.cli.parser import count, names, number, Parser, resources, seed, seeds
 from iql_ros.data.bags.files import ALLOWANCES
 from iql_ros.learner.choice import CHOICES
@@ -29,7 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--version', action='version', version=f'iql_ros {__version__}')
     subparsers = parser.add_subparsers(metavar='COMMAND', required=True)
     for add in (_add_convert, _add_inspect, _add_train, _add_sweep, _add_finetune,
-                _add_evaluate, _add_benchmark, _add_doctor, _add_demo):
+                _add_evaluate, _add_compare, _add_benchmark, _add_doctor, _add_demo):
         add(subparsers)
     return parser
 
@@ -246,6 +247,28 @@ def _add_evaluate(subparsers) -> None:
                         help='of the actor that the critic chooses from')
     parser.add_argument('--choice-temperature', type=number, metavar='BETA',
                         help='inverse temperature of the weighted choice')
+    _add_json_option(parser)
+
+
+def _add_compare(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'compare', compare_commands.compare,
+        'Say which of several policies to take, by recordings alone: no robot, no environment.',
+        'iql-ros compare runs/a runs/b --report which.html\n'
+        '  iql-ros compare runs/a --every-checkpoint --choice mean')
+    parser.add_argument('runs', nargs='+', metavar='RUN',
+                        help="a run's folder (its newest checkpoint), or a .safetensors file")
+    parser.add_argument('--every-checkpoint', action='store_true',
+                        help='take all checkpoints of each run, not its newest alone')
+    parser.add_argument('--data', metavar='ID|PATH',
+                        help='dataset to judge by (default: the one that the first learned from)')
+    parser.add_argument('--choice', choices=('all', 'auto', *CHOICES), default='all',
+                        metavar='WAY',
+                        help='all (the default), mean, weighted or best: how actions come out of '
+                             'the networks; auto: as each checkpoint says')
+    parser.add_argument('--robot-config', metavar='YAML',
+                        help='the robot whose task and gate apply (default: the one inside)')
+    parser.add_argument('--report', metavar='FILE.html', help='write a page with plots')
     _add_json_option(parser)
 
 

@@ -19,7 +19,6 @@ Their mean with weights softmax(beta * Q), which is the policy that IQL's own we
 the best of them. Only actions that the recordings taught are ever asked about.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -84,12 +83,11 @@ class Chooser:
 
     def warm_up(self) -> None:
         """Choose once by every way there is: what PyTorch does at the first time, it has done."""
-        noise = mirrored_noise(Draw(0, 0, 0), self._choice.samples, self.action_dim)
-        self.actor.act(np.zeros(self.observation_dim))
+        zeros = np.zeros(self.observation_dim)
+        self.actor.act(zeros)
         if self.critic is not None:
             for kind in CHOICES[1:]:
-                self._weigh(np.zeros(self.observation_dim), noise,
-                            dataclasses.replace(self._choice, kind=kind))
+                self._weigh([zeros], [Draw(0, 0, 0)], self._choice.but(kind))
 
     def act(self, observation, draw: Draw = Draw(0, 0, 0)) -> np.ndarray:
         """Return the action (action_dim,) float64 in [-1, 1] of a raw observation (O,)."""
@@ -100,33 +98,51 @@ class Chooser:
         choice = self._choice
         if choice.kind == 'mean':
             return Chosen(self.actor.act(observation), 0.0, 0.0)
-        noise = mirrored_noise(draw, choice.samples, self.action_dim)
-        return self._weigh(observation, noise, choice)
+        action, advantage, distance = self._weigh([observation], [draw], choice)
+        return Chosen(action[0], float(advantage[0]), float(distance[0]))
+
+    @one_thread()
+    @torch.inference_mode()
+    def act_many(self, observations, draws) -> np.ndarray:
+        """Return the actions (N, action_dim) of raw observations (N, O), each by its Draw."""
+        choice = self._choice
+        if choice.kind != 'mean':
+            return self._weigh(observations, draws, choice)[0]
+        return self.actor(torch.as_tensor(np.asarray(observations, np.float64), device=(
+            self.actor.log_std_parameter.device))).cpu().numpy().astype(np.float64)
 
     @one_thread()  # see Actor.act
     @torch.inference_mode()
-    def _weigh(self, observation, noise: np.ndarray, choice: Choice) -> Chosen:
+    def _weigh(self, observations, draws, choice: Choice) -> tuple[np.ndarray, ...]:
+        """Return actions (N, A), and advantages and distances (N,), see Chosen."""
         actor, device = self.actor, self.actor.log_std_parameter.device
-        state = actor.normaliser(
-            torch.as_tensor(np.asarray(observation, np.float64), device=device))
-        mean = actor.mean(state)
-        spread = actor.log_std.exp() * torch.from_numpy(noise).to(device)   # (1 + samples, A)
-        q = self._q(state, mean + spread)
+        states = actor.normaliser(
+            torch.as_tensor(np.asarray(observations, np.float64), device=device))
+        noise = np.stack([mirrored_noise(draw, choice.samples, self.action_dim)
+                          for draw in draws])
+        means, std = actor.mean(states), actor.log_std.exp()
+        spreads = std * torch.from_numpy(noise).to(device)          # (N, 1 + samples, A)
+        q = self._q(states, means.unsqueeze(1) + spreads)
         if choice.kind == 'best':
-            action = (mean + spread[q.argmax()]).clamp(-1.0, 1.0)
+            moves = spreads[torch.arange(len(q)), q.argmax(dim=1)]
         else:
             # Spreads are weighed, not clipped actions: where the critic sees no difference, the
             # mean comes out, at the edge of the range too.
             # The best is taken off first: a large factor must not make infinities of several.
-            weights = torch.softmax(choice.inverse_temperature * (q - q.max()), dim=0)
-            action = (mean + weights @ spread).clamp(-1.0, 1.0)
-        advantage = self._q(state, action.unsqueeze(0))[0] - q[0]
-        distance = ((action - mean) / actor.log_std.exp()).square().mean().sqrt()
-        return Chosen(action.cpu().numpy().astype(np.float64), advantage.item(), distance.item())
+            weights = torch.softmax(
+                choice.inverse_temperature * (q - q.amax(dim=1, keepdim=True)), dim=1)
+            moves = (weights.unsqueeze(1) @ spreads).squeeze(1)
+        actions = (means + moves).clamp(-1.0, 1.0)
+        advantages = self._q(states, actions.unsqueeze(1))[:, 0] - q[:, 0]
+        distances = ((actions - means) / std).square().mean(dim=1).sqrt()
+        return tuple(each.cpu().numpy().astype(np.float64)
+                     for each in (actions, advantages, distances))
 
-    def _q(self, state, actions):
-        """Return the smaller target Q (N,) of actions (N, A), clipped to [-1, 1], in a state."""
-        return self.critic(state.expand(len(actions), -1), actions.clamp(-1.0, 1.0)).amin(dim=0)
+    def _q(self, states, actions):
+        """Return the smaller target Q (N, M) of M actions (N, M, A), clipped to [-1, 1], each."""
+        count = actions.shape[1]
+        return self.critic(states.repeat_interleave(count, dim=0),
+                           actions.flatten(0, 1).clamp(-1.0, 1.0)).amin(dim=0).view(-1, count)
 
 
 def mirrored_noise(draw: Draw, samples: int, action_dim: int) -> np.ndarray:

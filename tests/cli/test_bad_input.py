@@ -103,6 +103,11 @@ BAD_INPUTS = [
     (['evaluate', '--sequential', '--results', 'b', 'c'], 'b: cannot be read'),
     (['evaluate', '--sequential', '--results', 'task.yaml', 'c'], 'task.yaml: is no file of'),
     (['evaluate', 'absent', '--env', 'Pendulum-v1', '--choice', 'bst'], "did you mean 'best'"),
+    (['compare'], 'the following arguments are required: RUN'),
+    (['compare', 'absent'], 'absent: cannot be read'),
+    (['compare', 'text.safetensors', 'absent'], 'is not a checkpoint'),
+    (['compare', 'absent', '--choice', 'wighted'], "did you mean 'weighted'"),
+    (['compare', 'absent', '--report', 'no/a.html'], 'folder does not exist'),
 ]
 
 

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 from iql_ros.cli import cli
-from iql_ros.cli.json_output import DOCTOR_KEYS, EVALUATE_KEYS, INSPECT_KEYS, json_text
+from iql_ros.cli.json_output import (
+    COMPARE_KEYS, DOCTOR_KEYS, EVALUATE_KEYS, INSPECT_KEYS, json_text, SEQUENTIAL_KEYS)
 from iql_ros.files import share_folder
 from tests.cli.command import code_of, flat_file
 
@@ -108,5 +109,6 @@ def test_bad_input_prints_no_document(capsys, arguments):
 
 
 def test_every_key_is_explained():
-    for keys in (*INSPECT_KEYS.values(), EVALUATE_KEYS, DOCTOR_KEYS):
+    for keys in (*INSPECT_KEYS.values(), EVALUATE_KEYS, SEQUENTIAL_KEYS, COMPARE_KEYS,
+                 DOCTOR_KEYS):
         assert all(keys.values())
