@@ -94,9 +94,9 @@ def _checkpoints(options) -> dict[str, Path]:
 
 def _recordings(candidates, options):
     """Return what judges them: the dataset that is named, or that of the first's training."""
-    from iql_ros.comparison.recordings import Recordings
+    from iql_ros.comparison.recordings import Recordings, shipped_task
     from iql_ros.data.datasets import load_dataset
-    from iql_ros.robot.task import refuse_functions_of_others
+    from iql_ros.robot.task import Task
     first = candidates[0]
     header = first.policy.header
     data = header['dataset']
@@ -108,9 +108,10 @@ def _recordings(candidates, options):
     if options.robot_config is not None:
         interface = load_robot(options.robot_config)
         first.policy.check_robot(interface, first.name)
-    elif interface is not None:
-        refuse_functions_of_others(interface, first.name)
-    return Recordings(dataset, header['config']['discount'], interface, on_progress=_progress)
+        task = Task(interface)
+    else:
+        task = interface and shipped_task(interface)
+    return Recordings(dataset, header['config']['discount'], interface, task, _progress)
 
 
 def _check_fit(candidates, dataset) -> None:

@@ -33,7 +33,7 @@ _WIDTH = 128         # of both hidden layers
 UPDATES = 3_000      # of the weights
 _BATCH = 256
 _LEARNING_RATE, _WEIGHT_DECAY = 1e-3, 1e-5
-_HELD_OUT = 8        # every so manieth episode is kept from them
+HELD_OUT = slice(1, None, 8)   # episodes that are kept from them
 _TOLD_EVERY = 100    # [updates]
 _USUAL = 0.99        # share of recorded transitions that are no stranger to them than this
 _CONSTANT = 1e-6     # a value that varies less than this does not vary
@@ -64,7 +64,7 @@ class Dynamics:
                              'least 2, one to learn from and one to check by')
         self._generator = np.random.default_rng(seed)
         held_out = np.zeros(count, bool)
-        held_out[1::_HELD_OUT] = True
+        held_out[HELD_OUT] = True
         self.held_out = np.flatnonzero(held_out)           # episodes
         self._learned = np.flatnonzero(~held_out)
         self._dataset, self._updates = dataset, updates

@@ -20,15 +20,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from iql_ros.comparison.dynamics import Dynamics, UPDATES
+from iql_ros.comparison.dynamics import Dynamics, HELD_OUT, UPDATES
 from iql_ros.comparison.rollouts import Claim, Rollouts
 from iql_ros.data.datasets import Dataset
+from iql_ros.files import InputError
 from iql_ros.learner.choice import Choice, Draw
 from iql_ros.learner.chooser import Chooser
 from iql_ros.learner.networks import one_thread
 from iql_ros.robot.action_scaling import ActionScaling
+from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.safety import Gate
-from iql_ros.robot.task import Task
+from iql_ros.robot.task import refuse_functions_of_others, Task
 
 _TICKS = 2_000       # of held-out episodes, in which policies are asked for an action
 _DECISIVE = 0.1      # share of ticks of the largest, and of the smallest advantage
@@ -61,30 +63,48 @@ class Judged:
     gated: float | None     # share of ticks of which the gate changes the action; None: no gate
 
 
+def can_tell(dataset: Dataset) -> bool:
+    """Say whether a dataset has episodes enough, so that some can be kept apart."""
+    return len(range(*HELD_OUT.indices(len(dataset.episode_lengths)))) >= _LEAST_EPISODES
+
+
+def shipped_task(interface: RobotInterface) -> Task | None:
+    """
+    Return the task of an interface that came with a file, for its rewards and endings.
+
+    None where it names functions that this package does not ship: nobody runs what a file names.
+    """
+    try:
+        refuse_functions_of_others(interface, 'file')
+        return Task(interface)
+    except InputError:
+        return None
+
+
 class Recordings:
     """Judges policies by a dataset, without any environment."""
 
-    def __init__(self, dataset: Dataset, discount: float, interface=None, on_progress=None,
-                 updates: int = UPDATES):
+    def __init__(self, dataset: Dataset, discount: float,
+                 interface: RobotInterface | None = None, task: Task | None = None,
+                 on_progress=None, updates: int = UPDATES):
         """
         Learn what the dataset says of the dynamics.
 
         Args:
             dataset: Of one robot and task.
             discount: Of returns.
-            interface: RobotInterface whose task functions say rewards and endings, and whose gate
-                applies; None: what the dataset says.
+            interface: Whose gate applies; None: none.
+            task: Whose functions say rewards and endings; None: as the dataset says.
             on_progress: See Dynamics.fit.
             updates: Of the dynamics' weights.
 
         Raises:
-            InputError: for fewer than two episodes; for a task that cannot be read.
+            InputError: for fewer than two episodes.
 
         """
         self._dataset, self._interface = dataset, interface
         self._dynamics = Dynamics(dataset, updates)
-        self.rollouts = Rollouts(self._dynamics, dataset, discount,
-                                 None if interface is None else Task(interface))
+        self.rollouts = Rollouts(self._dynamics, dataset, discount, task)
         self.data, self._discount = dataset.name, discount
         self._dynamics.fit(on_progress)
         self._rows = self._held_out_rows()

@@ -12,12 +12,14 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Which way of choosing suits a checkpoint, measured in the environment of its data."""
+"""Which way of choosing suits a checkpoint: measured in an environment, or told by recordings."""
 
 import math
 
 import numpy as np
 
+from iql_ros.comparison.recordings import Candidate, Judged, Recordings
+from iql_ros.comparison.verdict import difference, verdict
 from iql_ros.learner.choice import CHOICES
 from iql_ros.runs.checkpoint import choice_of, read_header, write_choice
 from iql_ros.runs.evaluate import Evaluator
@@ -57,6 +59,40 @@ def pick_choice(path, evaluator: Evaluator, episodes: int, on_episode=None, stop
     choice = policy.choice.but(picked)
     write_choice(path, choice, measured)
     return _in_words(str(choice), measured)
+
+
+def pick_by_recordings(path, recordings: Recordings, on_way=None, stopped=None) -> str:
+    """
+    Let a checkpoint choose as recordings say that it suits it best; return that in a line.
+
+    Another way than the mean is taken only where they tell that it is better, see verdict.
+
+    Args:
+        path: The file; see pick_choice.
+        recordings: What it learned from.
+        on_way: Told (ways done, of how many).
+        stopped: Asked after every way; True: nothing is picked, and '' comes back.
+
+    """
+    policy, judged = load_policy(path), []
+    for kind in CHOICES:
+        choice = policy.choice.but(kind)
+        judged.append(recordings.judge(Candidate(path.name, path, policy, choice)))
+        if on_way:
+            on_way(len(judged), len(CHOICES))
+        if stopped and stopped():
+            return ''
+    found = verdict(judged, recordings.told)
+    choice = found.taken.candidate.choice if found.taken else policy.choice.but('mean')
+    write_choice(path, choice, {'told': recordings.told, 'ways': {
+        each.candidate.choice.kind: _told(each, judged[0]) for each in judged}})
+    return f'acts by the {choice}; judged by the recordings: {" ".join(found.lines)}'
+
+
+def _told(one: Judged, mean: Judged) -> dict:
+    gain, error = difference(one, mean)
+    return {'return_mean': float(one.claim.values.mean()), 'gain': gain, 'gain_error': error,
+            'unknown': one.claim.strange}
 
 
 def copy_choice(source, target) -> None:

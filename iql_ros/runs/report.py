@@ -110,10 +110,20 @@ def _choosing(run: Run) -> list[str]:
              f'{figures["gain"]:+.2f} ± {figures["gain_error"]:.2f}')
             for kind, figures in measured['ways'].items()]
     return [section('How it chooses', table_html(rows, ('', 'mean return', 'gain')), paragraph(
-        f'The newest checkpoint acts by the {choice_of(header)}. Each way drove '
-        f'{measured["episodes"]} episodes from the same starts, which are not those of the '
-        'evaluations above; a gain is over the mean action, with its standard error. Another '
-        'way than the mean is taken only where its gain is more than two of these.'))]
+        f'The newest checkpoint acts by the {choice_of(header)}. {_picked_by(measured)}; a gain '
+        'is over the mean action, with its standard error. Another way than the mean is taken '
+        'only where its gain is surely more than nothing.'))]
+
+
+def _picked_by(measured: dict) -> str:
+    if 'episodes' in measured:
+        return (f'Each way drove {measured["episodes"]} episodes from the same starts, which are '
+                'not those of the evaluations above')
+    told = measured['told']
+    return ('No environment is known: each way drove in networks that learned from the recordings '
+            'what follows on what (discounted returns; of held-out ones '
+            + ('nothing can be said)' if told is None else
+               f'{max(told, 0):.0%} of the variance comes out)'))
 
 
 def _algorithm(run: Run) -> str:

@@ -23,7 +23,8 @@ from iql_ros.learner.engine import choose, Engine, WORTH
 from iql_ros.learner.iql import IQLAgent, metric_names
 from iql_ros.learner.replay_buffer import ReplayBuffer
 from iql_ros.runs.checkpoint import read_header
-from iql_ros.runs.choosing import copy_choice, is_picked, pick_choice
+from iql_ros.runs.choosing import (
+    copy_choice, is_picked, pick_by_recordings, pick_choice)
 from iql_ros.runs.evaluate import Evaluator
 from iql_ros.runs.metrics_log import MetricsLog, Progress
 from iql_ros.runs.run_directory import RunDirectory
@@ -33,6 +34,7 @@ from iql_ros.runs.settings import TrainSettings
 _LOOK_AGAIN = 120.0   # [s] between two looks at how many threads pay
 _BLOCK = 50  # updates between two looks at what time it is: some tenths of a second
 _SAID_EVERY = 50   # episodes of choosing
+_NOT_PICKED = 'stopped before a choice was picked; --resume goes on'
 _EVALUATION = ('return_mean', 'return_std', 'length_mean', 'success_rate')
 
 
@@ -40,8 +42,15 @@ class Trainer:
     """The loop: update, log, evaluate, save."""
 
     def __init__(self, settings: TrainSettings, agent: IQLAgent, buffer: ReplayBuffer,
-                 run: RunDirectory, evaluator: Evaluator | None, save, engine: Engine):
-        """Take all parts; `save` is save_checkpoint, all but its path told."""
+                 run: RunDirectory, evaluator: Evaluator | None, save, engine: Engine,
+                 recordings=None):
+        """
+        Take all parts.
+
+        `save` is save_checkpoint, all but its path told; `recordings` makes the Recordings that
+        judge ways of choosing where there is no evaluator, None: they are too few.
+        """
+        self._recordings = recordings
         self._settings, self._agent, self._buffer = settings, agent, buffer
         self._engine, self._looked = engine, time.monotonic()
         self._run, self._evaluator, self._save = run, evaluator, save
@@ -83,8 +92,7 @@ class Trainer:
         if settings.choice != 'auto' or agent.config.algorithm == 'bc':
             return
         if self._evaluator is None:
-            self._progress.say('note: acts by the mean: no environment is known to measure the '
-                               'other ways of choosing in')
+            self._pick_by_recordings(stopped)
             return
         latest, best = self._run.latest(), self._run.best
         for path in (latest, best):
@@ -96,7 +104,20 @@ class Trainer:
             said = pick_choice(path, self._evaluator, settings.choice_episodes,
                                self._on_episode, stopped)
             self._progress.say(f'{path.name}: {said}' if said else
-                               'stopped before a choice was picked; --resume goes on')
+                               _NOT_PICKED)
+
+    def _pick_by_recordings(self, stopped) -> None:
+        say, path = self._progress.say, self._run.latest()
+        if self._recordings is None:
+            say('note: acts by the mean: no environment is known to measure the other ways of '
+                'choosing in, and the recorded episodes are too few to tell by')
+            return
+        if is_picked(path):
+            return
+        say('no environment is known: learning the dynamics from the recordings, to tell which '
+            'way of choosing suits')
+        said = pick_by_recordings(path, self._recordings(), stopped=stopped)
+        say(said or _NOT_PICKED)
 
     def _on_episode(self, done: int, total: int) -> None:
         if done % _SAID_EVERY == 0:

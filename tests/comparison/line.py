@@ -25,15 +25,20 @@ from iql_ros.learner.networks import Actor
 STEP, LENGTH = 0.1, 10   # what a full action moves it by, and steps of an episode
 
 
-def write_line(path, episodes=48, offset=0.0, actions_up_to=1.0):
-    """Write episodes of random actions: the position moves by STEP * action, closer is better."""
+def closer(position):
+    """Pay for being close to 0."""
+    return -abs(position)
+
+
+def write_line(path, episodes=48, offset=0.0, actions_up_to=1.0, paid=closer):
+    """Write episodes of random actions: the position moves by STEP * action."""
     rng, rows = np.random.default_rng(0), []
     for _ in range(episodes):
         position = rng.uniform(-1, 1)
         for step in range(LENGTH):
             action = rng.uniform(-actions_up_to, actions_up_to)
             following = position + STEP * action
-            rows.append((position, action, following, -abs(following), step == LENGTH - 1))
+            rows.append((position, action, following, paid(following), step == LENGTH - 1))
             position = following
     position, action, following, reward, last = map(np.array, zip(*rows))
     with h5py.File(path, 'w') as file:

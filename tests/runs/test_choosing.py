@@ -19,12 +19,14 @@ import numpy as np
 import pytest
 import torch
 
+from iql_ros.comparison.recordings import Recordings
 from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.robot.action_scaling import ActionScaling
 from iql_ros.runs.checkpoint import choice_facts, choice_of, read_header, save_checkpoint
-from iql_ros.runs.choosing import is_picked, pick_choice
+from iql_ros.runs.choosing import is_picked, pick_by_recordings, pick_choice
 from iql_ros.runs.evaluate import Evaluator
 from iql_ros.runs.settings import TrainSettings
+from tests.comparison.line import line
 
 
 class Push(gymnasium.Env):
@@ -83,6 +85,24 @@ def test_the_way_that_drives_best_is_picked_and_stands_in_the_checkpoint(
     assert list(ways) == ['mean', 'weighted', 'best'] and ways['mean']['gain'] == 0
     assert said.startswith(f'acts by the {choice_of(header)}; returns over 20 episodes: mean ')
     assert choice_of(header).samples == 8
+
+
+@pytest.mark.parametrize(('factor', 'picked'), [
+    (50.0, {'weighted', 'best'}), (-50.0, {'mean'}), (0.0, {'mean'})])
+def test_recordings_tell_which_way_suits(tmp_path, factor, picked):
+    path = checkpoint(tmp_path / 'c.safetensors', factor, samples=8)
+    recordings = Recordings(line(tmp_path, paid=float), 0.9, updates=400)
+    said = pick_by_recordings(path, recordings)
+    header = read_header(path)
+    assert choice_of(header).kind in picked and is_picked(path)
+    assert header['choice']['measured']['told'] > 0.5
+    assert said.startswith(f'acts by the {choice_of(header)}; judged by the recordings: Take ')
+
+
+def test_recordings_that_tell_nothing_leave_the_mean(tmp_path):
+    path = checkpoint(tmp_path / 'c.safetensors', 50.0)
+    said = pick_by_recordings(path, Recordings(line(tmp_path, paid=float), 0.9, updates=1))
+    assert choice_of(read_header(path)).kind == 'mean' and 'cannot be told' in said
 
 
 def test_a_gain_that_may_be_luck_changes_nothing(tmp_path):
