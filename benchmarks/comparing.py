@@ -119,7 +119,7 @@ def draw(path, policies: list[dict], truths: dict) -> None:
         ax.plot([policy['value'] for policy in chosen],
                 [score(truths[key(policy)]) for policy in chosen], 'o', color=colour,
                 markersize=5, alpha=0.7, label=kind)
-    ax.set(xlabel='comes to, as told by the recordings', ylabel='truth')
+    ax.set(xlabel='comes to, as told by the recordings', ylabel='success or return, driven')
     pages.figure_legend(figure)
     figure.savefig(path, dpi=150)
 
