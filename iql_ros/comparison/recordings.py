@@ -33,6 +33,7 @@ from iql_ros.robot.safety import Gate
 from iql_ros.robot.task import refuse_functions_of_others, Task
 
 _TICKS = 2_000       # of held-out episodes, in which policies are asked for an action
+_REPLAYED = 48       # held-out episodes
 _DECISIVE = 0.1      # share of ticks of the largest, and of the smallest advantage
 _LEAST_EPISODES = 5  # that are kept apart, to say how well recorded returns come out
 _SAME = 1e-9         # a command that the gate leaves alone
@@ -129,7 +130,7 @@ class Recordings:
         """
         data, horizon = self._dataset, self.rollouts.horizon
         real, predicted = [], []
-        for episode in self._dynamics.held_out[:_TICKS // horizon + _LEAST_EPISODES]:
+        for episode in self._dynamics.held_out[:_REPLAYED]:
             first, last = data.episode_starts[episode:episode + 2]
             rewards = data.rewards[first:min(last, first + horizon)].astype(np.float64)
             real.append(float(rewards @ self._discount ** np.arange(len(rewards))))
