@@ -16,11 +16,15 @@
 Drive a robot for long, under a flood or beside a learner: memory stays flat, no tick is late.
 
 `flood`: at 50 Hz, joint names that change with every message, a flood of service calls and of
-messages. `learner`: at 100 Hz, a learner that learns from what is driven.
+messages. `learner`: at 100 Hz, a learner that learns from what is driven. `choice`: at 100 Hz, a
+critic (two layers of 256) that weighs 32 samples at every tick, beside a process that keeps a
+core busy; says how long after t_k + settle commands are sent.
 """
 
 import argparse
 import csv
+import multiprocessing
+import os
 from pathlib import Path
 import random
 import re
@@ -33,11 +37,16 @@ import time
 from fault_campaign import judge
 from fault_campaign.node import memory
 from fault_campaign.person import Refused
+from fault_campaign.setting import DATASET, make_agent, robot_yaml, settle
 from fault_campaign.stage import environment, Stage
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
-MODES = {'flood': (50.0, 20.0), 'learner': (100.0, 30.0)}   # control rate [Hz], minutes
+from iql_ros.learner.choice import Choice
+from iql_ros.runs.checkpoint import choice_facts, save_checkpoint
+
+# control rate [Hz], minutes
+MODES = {'flood': (50.0, 20.0), 'learner': (100.0, 30.0), 'choice': (100.0, 10.0)}
 _LOOK = 2.0           # [s] between two looks
 _ROW = 60.0           # [s] a row of the CSV
 _SERVICES = 0.01      # [s] from one service call to the next
@@ -54,6 +63,22 @@ _CAUSES = (
     (r'the sentry has not answered for ([0-9.]+) s', 1 / 3, judge.waited),
     (r'refused a command: it is ([0-9.]+) s old', 0.0, judge.waited))
 _PROCESSES = ('policy_node', 'sentry', 'finetune_node')
+
+
+def write_choosing_policy(folder: Path, rate: float) -> None:
+    """Put a policy of a usual size, whose critic chooses, in the place of the small one."""
+    agent = make_agent(width=256)
+    agent.actor.log_std_parameter.data.fill_(-2.0)
+    save_checkpoint(folder / 'policy.safetensors', agent, training={},
+                    robot_config=robot_yaml(rate), dataset=DATASET,
+                    choice=choice_facts(Choice('weighted', 32)))
+
+
+def keep_a_core_busy() -> None:
+    """Take a core from now on."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    while True:
+        pass
 
 
 def start_flood(stage: Stage) -> None:
@@ -85,6 +110,7 @@ class Watch:
     def __init__(self, stage: Stage, learner, flood: bool):
         """Take what is watched; `learner` may be None."""
         self._stage, self._learner, self.flood = stage, learner, flood
+        self.delays = []         # [s] from t_k + settle until a command was sent
         self.memory, self.trips, self.late, self.longest = [], [], [], (0.0, 0.0)
         self.on_the_way = []     # commands that were sent in time and heard late, or not
         self.commands, self.unsafe, self.period = 0, 0, stage.allowed.period
@@ -98,6 +124,8 @@ class Watch:
         ticks = stage.late_ticks(self._seen - 1.0)
         found = heard['commands']
         self.commands += sum(each.mono >= self._seen for each in found)
+        self.delays += [(each.sent_ns - each.stamp_ns) * 1e-9 - settle(stage.rate)
+                        for each in judge.driving(found, stage.allowed, self._seen)]
         self.unsafe += sum(map(len, judge.unsafe(found, stage.allowed).values()))
         for when, gap in judge.gaps(found, self._seen, now) if found else ():
             timer = judge.away(ticks, when, when + gap)
@@ -197,6 +225,9 @@ def verdict(watch: Watch, seconds: float) -> bool:
             flat = flat and holds
             print(f'{"ok    " if holds else "FAILED"} {name}: {before:.1f} MB in the second '
                   f'third, {after:.1f} MB in the last ({grown:+.1f})')
+    cuts = statistics.quantiles(watch.delays, n=1000)
+    print(f'       sent after t_k + settle: median {1e3 * cuts[499]:.2f} ms, 99 % within '
+          f'{1e3 * cuts[989]:.2f} ms, 99.9 % within {1e3 * cuts[998]:.2f} ms')
     ours = [trip for trip in watch.trips if trip[2]]
     for what, cases in (('trips that the bare timer does not explain', ours),
                         ('ticks late by more than a period beyond the bare timer', watch.late)):
@@ -214,7 +245,7 @@ def main(argv=None) -> int:
     """Soak; return 1 when memory grew or a tick was late."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('mode', choices=tuple(MODES))
-    parser.add_argument('--minutes', type=float, help='in place of 20 (flood) and 30 (learner)')
+    parser.add_argument('--minutes', type=float, help='in place of 20, 30 and 10')
     parser.add_argument('--output', type=Path, default=Path('build/soak'),
                         help='folder for the CSV and the plot')
     arguments = parser.parse_args(argv)
@@ -227,12 +258,17 @@ def main(argv=None) -> int:
         stage = Stage(Path(temporary) / 'soak', rate, simulated=False)
         try:
             learns = arguments.mode == 'learner'
+            if arguments.mode == 'choice':
+                write_choosing_policy(stage.folder, rate)
+                busy = multiprocessing.Process(target=keep_a_core_busy, daemon=True)
+                busy.start()
             stage.start_node({'learner': 'finetune_node', 'evaluate_every': 0} if learns else {})
             learner = stage.start_learner() if learns else None
             stage.drive()
-            if not learns:
+            floods = arguments.mode == 'flood'
+            if floods:
                 start_flood(stage)
-            watch = Watch(stage, learner, flood=not learns)
+            watch = Watch(stage, learner, flood=floods)
             drive_for(watch, stage, seconds, arguments.output / f'{arguments.mode}.csv')
         except Refused as refusal:
             raise SystemExit(f'{refusal}\n{stage.node.words()}')

@@ -100,7 +100,7 @@ def variants(rate: float) -> dict[str, str]:
         'lift': robot_yaml(rate, lift=True)}
 
 
-def make_agent(lift: bool = False) -> IQLAgent:
+def make_agent(lift: bool = False, width: int = 8) -> IQLAgent:
     """
     Return an agent whose actor drives forwards whatever |y| <= 1 the pose has.
 
@@ -108,7 +108,7 @@ def make_agent(lift: bool = False) -> IQLAgent:
     commands (SLOWEST); an x near the largest float32 makes infinity less infinity, which is NaN.
     """
     observed, driven = (7, 3) if lift else (6, 2)
-    agent = IQLAgent(observed, driven, IQLConfig(hidden_dims=(8, 8), batch_size=8), seed=1)
+    agent = IQLAgent(observed, driven, IQLConfig(hidden_dims=(width, width), batch_size=8), seed=1)
     first, second, last = agent.actor.mlp.layers
     with torch.no_grad():
         for layer in (first, second, last):
