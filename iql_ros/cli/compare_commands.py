@@ -36,6 +36,8 @@ def compare(options) -> dict:
     if not options.as_json:
         _print_table(table(judged))
         print(*found.lines, sep='\n')
+        if found.taken:
+            print(f'its file: {found.taken.candidate.file}')
     if options.report:
         write_page(options.report, judged, found, recordings.told, recordings.data)
         print(f'wrote {options.report}')
