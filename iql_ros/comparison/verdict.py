@@ -47,7 +47,7 @@ def verdict(judged: list[Judged], told: float | None) -> Verdict:
         told: See Recordings.
 
     """
-    if told is None or told < LEAST_TOLD:
+    if told is None or not told >= LEAST_TOLD:  # nor where it is NaN
         return Verdict(None, [_untold(told)])
     lines, stays = [], []
     for each in judged:

@@ -74,7 +74,7 @@ def pick_by_recordings(path, recordings: Recordings, on_way=None, stopped=None) 
         stopped: Asked after every way; True: nothing is picked, and '' comes back.
 
     """
-    policy, judged = load_policy(path), []
+    policy, judged = load_policy(path, 'cpu'), []
     for kind in CHOICES:
         choice = policy.choice.but(kind)
         judged.append(recordings.judge(Candidate(path.name, path, policy, choice)))

@@ -63,7 +63,7 @@ def test_what_claims_more_than_the_data_can_support_is_never_taken():
             'tell little.') in found.lines
 
 
-@pytest.mark.parametrize('told', [None, -1.0, 0.49])
+@pytest.mark.parametrize('told', [None, -1.0, 0.49, float('nan')])
 def test_where_the_dynamics_were_not_learned_nothing_is_taken(told):
     found = verdict([judged('a', -20.0), judged('bb', 0.0)], told)
     assert found.taken is None and found.lines[0].startswith('Which to take cannot be told')
