@@ -163,7 +163,12 @@ class RealTimeLoop(ControlLoop):
         if observation is not None:
             self._act(tick_ns, observation, sampled_ns)
         elif self._next_ns is not None:  # else the first sample of the episode is still to come
-            self.trip(self._too_old(stale))
+            self.trip(self._clock_fault() or self._too_old(stale))
+
+    def _clock_fault(self) -> str:
+        """Return what is wrong with the clock: where it has just jumped, all samples are old."""
+        with self._lock:
+            return self._clock.look(self._host.now_ns(), time.monotonic_ns())
 
     def _too_old(self, stale: list[str]) -> str:
         return '; '.join([f'stream too old: {", ".join(stale)}', *self._bridge.unfit()])
@@ -283,8 +288,7 @@ class RealTimeLoop(ControlLoop):
 
     def _cause(self, now_ns: int) -> str:
         """Return why the robot must stop, while it is RUNNING; empty: it need not."""
-        with self._lock:
-            clock_fault = self._clock.look(now_ns, time.monotonic_ns())
+        clock_fault = self._clock_fault()
         next_ns, settled_ns = self._next_ns, now_ns - self._interface.settle_ns
         if next_ns is None:
             return ''
