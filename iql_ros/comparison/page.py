@@ -41,8 +41,8 @@ LIMITS = (
     'Docking, 136 policies of which the truth was driven (100 starts each): rank correlation of '
     'what they come to with success 0.96; the one that it likes best docks from 97 % (the best: '
     '100 %). Of 24 ways of choosing that it recommended none was worse than the mean.',
-    'Hopper and pen (D4RL): the recordings do not tell the dynamics well enough, and nothing is '
-    'recommended.',
+    'Hopper and pen (D4RL), a cube to grasp (OGBench): the recordings do not tell the dynamics '
+    'well enough, and nothing is recommended.',
     'Recordings say nothing about what nobody did, and starts are those that were recorded. Drive '
     'in simulation if you can, and with narrow limits at first.')
 
