@@ -76,6 +76,7 @@ def write_choosing_policy(folder: Path, rate: float) -> None:
 
 def keep_a_core_busy() -> None:
     """Take a core from now on."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     while True:
         pass
