@@ -26,7 +26,8 @@ from tests.places import ROOT
 PACKAGE = ROOT / 'iql_ros'
 
 # Each family may import itself and those before it, not even inside a function the ones after it.
-GROUND = ('files', 'interrupts', 'pages', 'parallel', 'ray_cluster', 'tasks', 'yaml_loader')
+GROUND = ('files', 'interrupts', 'pages', 'parallel', 'ray_cluster', 'tasks', 'text_table',
+          'yaml_loader')
 FAMILIES = ('ground', 'learner', 'robot', 'sim', 'data', 'comparison', 'runs', 'sweeps', 'online',
             'demo', 'nodes', 'cli')
 # The nodes start processes of their own, so that the command line never needs them.

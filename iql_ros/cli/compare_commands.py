@@ -18,6 +18,7 @@ from pathlib import Path
 
 from iql_ros.cli.data_commands import checkpoint_file, load_robot
 from iql_ros.files import check_new_file, InputError
+from iql_ros.text_table import aligned
 
 
 def compare(options) -> dict:
@@ -34,8 +35,7 @@ def compare(options) -> dict:
         print(f'{number} of {len(candidates)}: {candidate}', flush=True)
     found = verdict(judged, recordings.told)
     if not options.as_json:
-        _print_table(table(judged))
-        print(*found.lines, sep='\n')
+        print(*aligned(table(judged)), *found.lines, sep='\n')
         if found.taken:
             print(f'its file: {found.taken.candidate.file}')
     if options.report:
@@ -96,7 +96,7 @@ def _checkpoints(options) -> dict[str, Path]:
 
 def _recordings(candidates, options):
     """Return what judges them: the dataset that is named, or that of the first's training."""
-    from iql_ros.comparison.recordings import Recordings, shipped_task
+    from iql_ros.comparison.recordings import Recordings, task_here
     from iql_ros.data.datasets import load_dataset
     from iql_ros.robot.task import Task
     first = candidates[0]
@@ -112,7 +112,7 @@ def _recordings(candidates, options):
         first.policy.check_robot(interface, first.name)
         task = Task(interface)
     else:
-        task = interface and shipped_task(interface)
+        task = interface and task_here(interface, ours=False)
     return Recordings(dataset, header['config']['discount'], interface, task, _progress)
 
 
@@ -134,11 +134,3 @@ def _check_fit(candidates, dataset) -> None:
 def _progress(done: int, updates: int) -> None:
     if done % 1_000 == 0:
         print(f'learning the dynamics: {done}/{updates} updates', flush=True)
-
-
-def _print_table(rows) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for cells in rows:
-        first, *rest = (cell.ljust(width) if index == 0 else cell.rjust(width)
-                        for index, (cell, width) in enumerate(zip(cells, widths)))
-        print('  '.join([first, *rest]))

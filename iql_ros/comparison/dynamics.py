@@ -34,6 +34,7 @@ UPDATES = 3_000      # of the weights
 _BATCH = 256
 _LEARNING_RATE, _WEIGHT_DECAY = 1e-3, 1e-5
 HELD_OUT = slice(1, None, 8)   # episodes that are kept from them
+_SEED = 0
 _TOLD_EVERY = 100    # [updates]
 _USUAL = 0.99        # share of recorded transitions that are no stranger to them than this
 _CONSTANT = 1e-6     # a value that varies less than this does not vary
@@ -50,7 +51,7 @@ class Predicted(NamedTuple):
 class Dynamics:
     """An ensemble of networks: observation and action in, what follows out."""
 
-    def __init__(self, dataset: Dataset, updates: int = UPDATES, seed: int = 0):
+    def __init__(self, dataset: Dataset, updates: int = UPDATES):
         """
         Begin, knowing the ranges of a dataset only; `fit` learns.
 
@@ -62,7 +63,7 @@ class Dynamics:
         if count < 2:
             raise InputError(f'dataset {dataset.name}: has {count} episode; comparing takes at '
                              'least 2, one to learn from and one to check by')
-        self._generator = np.random.default_rng(seed)
+        self._generator = np.random.default_rng(_SEED)
         held_out = np.zeros(count, bool)
         held_out[HELD_OUT] = True
         self.held_out = np.flatnonzero(held_out)           # episodes
@@ -74,7 +75,7 @@ class Dynamics:
         self._low, self._high = observations.amin(dim=0), observations.amax(dim=0)
         self._ends = bool(dataset.terminations.any())
         self._networks = _Networks((inputs.shape[1], _WIDTH, _WIDTH, targets.shape[1] + 1),
-                                   torch.Generator().manual_seed(seed))
+                                   torch.Generator().manual_seed(_SEED))
         self._usual = np.inf
 
     def _inputs(self) -> torch.Tensor:

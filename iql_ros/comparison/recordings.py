@@ -69,14 +69,19 @@ def can_tell(dataset: Dataset) -> bool:
     return len(range(*HELD_OUT.indices(len(dataset.episode_lengths)))) >= _LEAST_EPISODES
 
 
-def shipped_task(interface: RobotInterface) -> Task | None:
+def task_here(interface: RobotInterface, ours: bool) -> Task | None:
     """
-    Return the task of an interface that came with a file, for its rewards and endings.
+    Return an interface's task, for its rewards and endings, None where it cannot be had here.
 
-    None where it names functions that this package does not ship: nobody runs what a file names.
+    Args:
+        interface: Of a robot.
+        ours: Whether it is this machine's YAML; of a file's only functions that this package
+            ships are run.
+
     """
     try:
-        refuse_functions_of_others(interface, 'file')
+        if not ours:
+            refuse_functions_of_others(interface, 'file')
         return Task(interface)
     except InputError:
         return None
@@ -121,6 +126,7 @@ class Recordings:
                 break
         return np.array(rows[:_TICKS])
 
+    @one_thread()
     def _replay(self) -> float | None:
         """
         Return how much of held-out episodes' returns comes out when their actions are replayed.

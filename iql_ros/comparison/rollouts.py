@@ -23,6 +23,7 @@ from iql_ros.comparison.dynamics import Dynamics, MEMBERS
 from iql_ros.data.datasets import Dataset
 from iql_ros.learner.choice import Draw
 from iql_ros.learner.chooser import Chooser
+from iql_ros.learner.networks import one_thread
 from iql_ros.robot.action_scaling import ActionScaling
 from iql_ros.robot.task import Task
 
@@ -68,6 +69,7 @@ class Rollouts:
             longest = min(longest, int(np.log(_NEGLIGIBLE) / np.log(discount)) + 1)
         self.horizon = longest
 
+    @one_thread()  # see Actor.act
     def claim(self, policy: Chooser) -> Claim:
         """Let a policy drive; its samples are the same ones for every policy."""
         states = self._starts

@@ -35,7 +35,7 @@ class AveragedAgent:
     From one update to the next an actor's behaviour jumps; its average moves steadily.
     """
 
-    def __init__(self, agent: IQLAgent, rate: float, critic_acts: bool = False):
+    def __init__(self, agent: IQLAgent, rate: float, critic_acts: bool):
         """
         Take an agent.
 

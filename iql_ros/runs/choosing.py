@@ -61,7 +61,7 @@ def pick_choice(path, evaluator: Evaluator, episodes: int, on_episode=None, stop
     return _in_words(str(choice), measured)
 
 
-def pick_by_recordings(path, recordings: Recordings, on_way=None, stopped=None) -> str:
+def pick_by_recordings(path, recordings: Recordings, stopped=None) -> str:
     """
     Let a checkpoint choose as recordings say that it suits it best; return that in a line.
 
@@ -70,7 +70,6 @@ def pick_by_recordings(path, recordings: Recordings, on_way=None, stopped=None) 
     Args:
         path: The file; see pick_choice.
         recordings: What it learned from.
-        on_way: Told (ways done, of how many).
         stopped: Asked after every way; True: nothing is picked, and '' comes back.
 
     """
@@ -78,8 +77,6 @@ def pick_by_recordings(path, recordings: Recordings, on_way=None, stopped=None) 
     for kind in CHOICES:
         choice = policy.choice.but(kind)
         judged.append(recordings.judge(Candidate(path.name, path, policy, choice)))
-        if on_way:
-            on_way(len(judged), len(CHOICES))
         if stopped and stopped():
             return ''
     found = verdict(judged, recordings.told)

@@ -19,7 +19,7 @@ import functools
 import json
 from pathlib import Path
 
-from iql_ros.comparison.recordings import can_tell, Recordings, shipped_task
+from iql_ros.comparison.recordings import can_tell, Recordings, task_here
 from iql_ros.data.datasets import Dataset, load_dataset, reward_transform
 from iql_ros.files import InputError, write_atomic
 from iql_ros.interrupts import first_interrupt
@@ -28,7 +28,6 @@ from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.learner.networks import resolve_device
 from iql_ros.learner.replay_buffer import ReplayBuffer
 from iql_ros.robot.robot_interface import RobotInterface
-from iql_ros.robot.task import Task
 from iql_ros.runs.binding import bind, checkpoint_facts, notes_of, report_facts
 from iql_ros.runs.checkpoint import choice_facts, load_agent, read_header, save_checkpoint
 from iql_ros.runs.evaluate import Evaluator
@@ -135,7 +134,8 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
                      json.dumps(report_facts(dataset, chosen), indent=1))
         trainer = Trainer(settings, agent, buffer, run, evaluator,
                           functools.partial(save_checkpoint, agent=agent, **facts), engine,
-                          _recordings(chosen, config, interface, robot_config))
+                          functools.partial(_recordings, chosen, config, interface,
+                                            robot_config is not None))
         trainer.run(on_progress, lambda: interrupted.is_set() or (should_stop and should_stop()),
                     should_save)
     if interrupted.is_set() and agent.step < settings.updates:
@@ -143,12 +143,17 @@ def train(settings: TrainSettings, config: IQLConfig, *, robot_config: str | Non
     return run.path
 
 
-def _recordings(dataset, config: IQLConfig, interface, robot_config: str | None):
-    """Return what makes the Recordings of a dataset, None where it has too few episodes."""
+def _recordings(dataset: Dataset, config: IQLConfig, interface: RobotInterface | None,
+                ours: bool) -> Recordings | None:
+    """
+    Return what judges ways of choosing by a dataset, None where it has too few episodes.
+
+    `ours` says whether the interface is this machine's YAML, and not what the dataset brought.
+    """
     if not can_tell(dataset):
         return None
-    task = interface and (Task(interface) if robot_config else shipped_task(interface))
-    return functools.partial(Recordings, dataset, config.discount, interface, task)
+    task = interface and task_here(interface, ours)
+    return Recordings(dataset, config.discount, interface, task)
 
 
 def _resumed(run: RunDirectory, facts: dict, device: str) -> IQLAgent | None:

@@ -43,11 +43,11 @@ class Trainer:
 
     def __init__(self, settings: TrainSettings, agent: IQLAgent, buffer: ReplayBuffer,
                  run: RunDirectory, evaluator: Evaluator | None, save, engine: Engine,
-                 recordings=None):
+                 recordings):
         """
         Take all parts.
 
-        `save` is save_checkpoint, all but its path told; `recordings` makes the Recordings that
+        `save` is save_checkpoint, all but its path told; `recordings` returns the Recordings that
         judge ways of choosing where there is no evaluator, None: they are too few.
         """
         self._recordings = recordings
@@ -103,21 +103,18 @@ class Trainer:
                 continue
             said = pick_choice(path, self._evaluator, settings.choice_episodes,
                                self._on_episode, stopped)
-            self._progress.say(f'{path.name}: {said}' if said else
-                               _NOT_PICKED)
+            self._progress.say(f'{path.name}: {said}' if said else _NOT_PICKED)
 
     def _pick_by_recordings(self, stopped) -> None:
         say, path = self._progress.say, self._run.latest()
-        if self._recordings is None:
-            say('note: acts by the mean: no environment is known to measure the other ways of '
-                'choosing in, and the recorded episodes are too few to tell by')
-            return
         if is_picked(path):
             return
-        say('no environment is known: learning the dynamics from the recordings, to tell which '
-            'way of choosing suits')
-        said = pick_by_recordings(path, self._recordings(), stopped=stopped)
-        say(said or _NOT_PICKED)
+        say('no environment is known: which way of choosing suits is asked of the recordings')
+        recordings = self._recordings()
+        if recordings is None:
+            say('note: acts by the mean: the recorded episodes are too few to tell by')
+            return
+        say(pick_by_recordings(path, recordings, stopped) or _NOT_PICKED)
 
     def _on_episode(self, done: int, total: int) -> None:
         if done % _SAID_EVERY == 0:

@@ -32,6 +32,7 @@ from iql_ros.sweeps.page import table, verdict, write_sweep_page
 from iql_ros.sweeps.processes import run_here
 from iql_ros.sweeps.results import read_outcome, rows_of
 from iql_ros.sweeps.trials import Sweep, Trial
+from iql_ros.text_table import aligned
 
 _SAY = 30.0   # [s] between two lines of progress where there is no terminal
 _SHOW = 2.0   # [s] on a terminal
@@ -95,7 +96,7 @@ def run_sweep(sweep: Sweep, trials: list[Trial], *, jobs: int | None = None,
             progress.end(trial, words)
     outcomes = [read_outcome(trial) for trial in trials]
     rows = rows_of(outcomes)
-    _print_table(table(rows))
+    print(*aligned(table(rows)), sep='\n')
     for line in verdict(rows):
         print(line)
     print(f'report: {write_sweep_page(sweep, outcomes, failed)}')
@@ -110,12 +111,6 @@ def _jobs(trials: list[Trial]) -> int:
     if wish != 'cpu' and torch.cuda.is_available():
         return torch.cuda.device_count()
     return cores()
-
-
-def _print_table(cells) -> None:
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
-        print('  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
 class _Progress:

@@ -19,9 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iql_ros.comparison.recordings import Candidate, Recordings
+from iql_ros.comparison.recordings import Candidate, Recordings, task_here
 from iql_ros.learner.choice import Choice
+from iql_ros.robot.robot_interface import parse_robot_interface
 from tests.comparison.line import driver, line, STEP
+from tests.small_run import TEXT
 
 
 def candidate(gain):
@@ -60,6 +62,14 @@ def test_recorded_actions_are_replayed(recordings):
 
 def test_too_few_held_out_episodes_tell_nothing(tmp_path):
     assert Recordings(line(tmp_path, episodes=20), 0.9, updates=1).told is None
+
+
+@pytest.mark.parametrize(('function', 'ours', 'run'), [
+    ('iql_ros.tasks:docked', False, True), ('tests.comparison.line:ended', False, False),
+    ('tests.comparison.line:ended', True, True), ('no_such_module:docked', True, False)])
+def test_only_a_task_of_this_machine_or_this_package_says_rewards(function, ours, run):
+    text = TEXT.replace('iql_ros.tasks:docked', function)
+    assert (task_here(parse_robot_interface(text, 'robot.yaml'), ours) is not None) == run
 
 
 def test_without_critic_and_gate_nothing_is_said_of_them(recordings):

@@ -21,6 +21,7 @@ from iql_ros.data.bags.quality.tables import (
     ACTION_HEADER, action_rows, bag_line, counted, delay_lines, followed, merged_delays, seconds,
     STREAM_HEADER, stream_rows)
 from iql_ros.data.oddities import flips_in_words, in_words, KINDS, Oddity
+from iql_ros.text_table import aligned
 
 _UNUSED = 0.1            # of the ticks; bags mostly begin and end with some that are not used
 _FEW = 1000              # transitions; tasks that were learned offline took some thousands
@@ -207,12 +208,12 @@ def quality_text(report: dict) -> str:
         if len(bag['notes']) > _NOTES:
             lines.append(f"  and {len(bag['notes']) - _NOTES} notes more")
         if detailed:
-            lines += ['', *_aligned([STREAM_HEADER, *stream_rows([bag])]), '']
+            lines += ['', *_table([STREAM_HEADER, *stream_rows([bag])]), '']
     if not detailed:
         lines += ['', *_indented([('dropped', _counts(bags, 'dropped')),
                                   ('ended', _counts(bags, 'ended'))]),
-                  '', *_aligned([STREAM_HEADER, *stream_rows(bags)]), '']
-    lines += [*_aligned([ACTION_HEADER, *action_rows(report['actions'])]), '']
+                  '', *_table([STREAM_HEADER, *stream_rows(bags)]), '']
+    lines += [*_table([ACTION_HEADER, *action_rows(report['actions'])]), '']
     delays = delay_lines(bags)
     lines += [*delays, ''] if delays else []
     return '\n'.join([*lines, *_remark_lines(report['remarks'])])
@@ -234,7 +235,5 @@ def _indented(rows) -> list[str]:
     return [f'  {name}: {text}' for name, text in rows if text]
 
 
-def _aligned(rows) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ['  ' + '  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-            for row in rows]
+def _table(rows) -> list[str]:
+    return [f'  {line}' for line in aligned(rows)]

@@ -24,6 +24,7 @@ from iql_ros.data.bags.survey.field_ranges import FieldRanges, usual_range
 from iql_ros.data.bags.survey.remarks import is_command, remarks
 from iql_ros.data.oddities import range_text
 from iql_ros.files import InputError
+from iql_ros.text_table import aligned
 
 _PROGRESS = 4096     # messages between two calls of on_progress
 _LOOKED_AT = 20_000  # messages, after which only every second is deserialised; not of commands
@@ -198,9 +199,7 @@ def _topic_table(topics: list[dict]) -> list[str]:
                      f"{topic['jitter']:.2g}" if count > 2 else '-',
                      f'{len(gaps)}, {longest:.3g} s' if gaps else '-',
                      f"{offset['median']:.4g}" if offset else 'no header'))
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
-    return ['  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-            for row in rows]
+    return aligned(rows)
 
 
 def _field_lines(topic: dict) -> list[str]:
