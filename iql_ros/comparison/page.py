@@ -31,8 +31,8 @@ _MEANING = (
     'starts in networks that learned from the recordings what follows on what.',
     'ends: share of these drives that the task ended.',
     'unknown: share of its ticks of which recordings tell little: the networks, which learned '
-    'from other episodes each, differ by more than at 99 % of recorded ticks. Above '
-    f'{MOST_STRANGE:.0%} nothing is recommended.',
+    'from other episodes each, differ by more than at 99 % of recorded ticks. A policy above '
+    f'{MOST_STRANGE:.0%} is not recommended.',
     'gate: share of recorded ticks of which the gate changes its action.',
     'off good, off bad: how far its actions lie from the recorded ones, in their standard '
     'deviations, at the tenth of ticks where the critics liked most what was done, and least.')
