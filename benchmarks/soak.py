@@ -59,6 +59,7 @@ _ROUNDING = 1e-3      # [s]
 # a tick by one thread, what goes through two processes by two.
 _CAUSES = (
     (r'a tick is ([0-9.]+) s late', 0.0, judge.away),
+    (r'a command is ([0-9.]+) s late', 0.0, judge.waited),
     (r'no word from policy_node for ([0-9.]+) s', 1 / 3, judge.waited),
     (r'the sentry has not answered for ([0-9.]+) s', 1 / 3, judge.waited),
     (r'refused a command: it is ([0-9.]+) s old', 0.0, judge.waited))

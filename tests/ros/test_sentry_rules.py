@@ -46,10 +46,10 @@ class Wire:
     def open(self, now_ns=0, tripped=''):
         self.sentry.take(Message(Kind.OPEN, now_ns, 1000 + now_ns, text=tripped), now_ns)
 
-    def drive(self, now_ns, *action, sampled_ns=None, stamp_ns=None):
+    def drive(self, now_ns, *action, sampled_ns=None, stamp_ns=None, due_ns=0):
         self.sentry.take(Message(
             Kind.DRIVE, now_ns if sampled_ns is None else sampled_ns,
-            1000 + now_ns if stamp_ns is None else stamp_ns, action=np.array(action)), now_ns)
+            1000 + now_ns if stamp_ns is None else stamp_ns, due_ns, np.array(action)), now_ns)
 
     def say(self, kind, now_ns, **rest):
         self.sentry.take(Message(kind, now_ns, 1000 + now_ns, **rest), now_ns)
@@ -118,6 +118,27 @@ def test_silence_while_it_drives_is_a_trip_after_1_7_periods():
     wire.sentry.look(44 * MS)
     assert wire.reasons == ['no word from policy_node for 0.034 s']
     assert wire.sent[-1] == (STOP, 1000 + 44 * MS)
+
+
+def test_a_command_that_does_not_come_is_missed_0_85_periods_after_it_was_due():
+    wire = Wire()
+    wire.open()
+    wire.drive(0, 0.05, 0.0, due_ns=PERIOD)
+    wire.say(Kind.LOOKED, 19 * MS)      # the last word; 34 ms after it would be late for a robot
+    wire.sentry.look(37 * MS - 1)
+    assert wire.reasons == [] and wire.sentry.due_ns() == 37 * MS
+    wire.sentry.look(37 * MS)
+    assert wire.reasons == ['a command is 0.017 s late'] and wire.sent[-1][0] == STOP
+
+
+def test_a_command_of_which_nobody_knows_when_the_next_is_due_is_not_missed():
+    wire = Wire()
+    wire.open()
+    wire.drive(0, 0.05, 0.0, due_ns=PERIOD)
+    wire.drive(10 * MS, 0.05, 0.0)     # an operator's
+    wire.say(Kind.LOOKED, 40 * MS)
+    wire.sentry.look(41 * MS)
+    assert wire.reasons == [] and wire.sentry.due_ns() == 74 * MS
 
 
 def test_a_watchdog_that_says_what_it_saw_long_ago_counts_as_silent():

@@ -42,8 +42,12 @@ class DirectCommands:
         """Make the publishers."""
         self._publishers = CommandPublishers(self._node, self._interface, self._qos)
 
-    def drive(self, command: np.ndarray, stamp_ns: int, sampled_ns: int) -> None:
-        """Send a command (action_dim,), decided on what was there at `sampled_ns`, monotonic."""
+    def drive(self, command: np.ndarray, stamp_ns: int, sampled_ns: int, due_ns: int) -> None:
+        """
+        Send a command (action_dim,), decided on what was there at `sampled_ns`.
+
+        The next one is due at `due_ns`, 0: nobody knows when; both monotonic.
+        """
         self._show(command, stamp_ns, send=True)
 
     def begin(self, stood: np.ndarray) -> None:
@@ -123,9 +127,9 @@ class SentryCommands(DirectCommands):
         super().open(stamp_ns, tripped)
         self._link.open(stamp_ns, tripped)
 
-    def drive(self, command: np.ndarray, stamp_ns: int, sampled_ns: int) -> None:
+    def drive(self, command: np.ndarray, stamp_ns: int, sampled_ns: int, due_ns: int) -> None:
         """Have a command (action_dim,) sent."""
-        self._link.send(Message(Kind.DRIVE, sampled_ns, stamp_ns, action=command))
+        self._link.send(Message(Kind.DRIVE, sampled_ns, stamp_ns, due_ns, action=command))
         self._show(command, stamp_ns, send=False)
 
     def begin(self, stood: np.ndarray) -> None:

@@ -161,8 +161,8 @@ class ControlLoop:
         """Be silent, once the loop has ended."""
         self._commands.close(self._stop_stamp_ns())
 
-    def _drive(self, command, stamp_ns: int, sampled_ns: int) -> None:
-        """Send a command, unless there is a trip; `sampled_ns`, monotonic: see DirectCommands."""
+    def _drive(self, command, stamp_ns: int, sampled_ns: int, due_ns: int = 0) -> None:
+        """Send a command, unless there is a trip; the monotonic times: see DirectCommands."""
         with self._lock:
             if self._left or self._paused or self.stopping.is_set():
                 return
@@ -172,7 +172,7 @@ class ControlLoop:
             if not self._drove:
                 self._drove = True
                 self._commands.begin(self._runner.gate.stood)
-            self._commands.drive(command, stamp_ns, sampled_ns)
+            self._commands.drive(command, stamp_ns, sampled_ns, due_ns)
             self._last_sent_ns, self._sent_at = stamp_ns, time.monotonic()
 
     def _stop(self, stamp_ns: int) -> None:

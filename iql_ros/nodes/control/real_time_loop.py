@@ -177,17 +177,24 @@ class RealTimeLoop(ControlLoop):
         late_ns = self._host.now_ns() - tick_ns - self._interface.settle_ns
         result = self._run_tick(tick_ns, observation, late_ns * 1e-9)
         with self._lock:
+            self._expect(tick_ns + self._interface.period_ns)
             if result.command is None:
                 self._stop(result.stamp_ns)
             else:
-                self._drive(result.command, result.stamp_ns, sampled_ns)
-            self._next_ns = None
-            if self.state == RUNNING and not self._paused:
-                next_ns = tick_ns + self._interface.period_ns
-                self._due_ns = time.monotonic_ns() + (
-                    next_ns + self._interface.settle_ns - self._host.now_ns())
-                self._next_ns = next_ns
+                self._drive(result.command, result.stamp_ns, sampled_ns, self._sentry_due_ns())
         self._report(result, tick_ns)
+
+    def _expect(self, next_ns: int) -> None:
+        """Take it that the tick of that time is the next, unless none is."""
+        self._next_ns = None
+        if self.state == RUNNING and not self._paused:
+            self._due_ns = time.monotonic_ns() + (
+                next_ns + self._interface.settle_ns - self._host.now_ns())
+            self._next_ns = next_ns
+
+    def _sentry_due_ns(self) -> int:
+        """Return when the sentry may expect the next tick's command; 0: at no time it knows."""
+        return 0 if self._next_ns is None or self._host.simulated_time else self._due_ns
 
     def _stop(self, stamp_ns: int) -> None:
         with self._lock:
@@ -216,7 +223,7 @@ class RealTimeLoop(ControlLoop):
                 if operator is not None and (
                         self.state == RUNNING or self._runner.gate.see(self._newest(now_ns))):
                     self._drive(self._runner.operate(now_ns, operator), now_ns,
-                                time.monotonic_ns())
+                                time.monotonic_ns(), self._sentry_due_ns())
                     self._announce_operator(now_ns)
             self._release_operator()
 

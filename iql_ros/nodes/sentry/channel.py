@@ -22,7 +22,7 @@ import struct
 
 import numpy as np
 
-_HEAD = struct.Struct('<Bqq')
+_HEAD = struct.Struct('<Bqqq')
 _LONGEST = 16_384   # [B]; a text is cut, and no robot has that many joints
 _LONGEST_TEXT = 1000
 
@@ -61,6 +61,7 @@ class Message:
     kind: Kind
     time_ns: int = 0               # monotonic: of what it says, not of its sending
     stamp_ns: int = 0              # on the clock of the robot's messages
+    due_ns: int = 0                # monotonic: of the DRIVE after this one; 0: of none
     action: np.ndarray | None = None
     text: str = ''
 
@@ -69,16 +70,16 @@ def pack(message: Message) -> bytes:
     """Return a message's bytes."""
     rest = message.text.encode()[:_LONGEST_TEXT] if message.action is None else np.asarray(
         message.action, np.float64).tobytes()
-    return _HEAD.pack(message.kind, message.time_ns, message.stamp_ns) + rest
+    return _HEAD.pack(message.kind, message.time_ns, message.stamp_ns, message.due_ns) + rest
 
 
 def unpack(data: bytes) -> Message:
     """Return the message of its bytes."""
-    kind, time_ns, stamp_ns = _HEAD.unpack_from(data)
+    kind, *times = _HEAD.unpack_from(data)
     rest, kind = data[_HEAD.size:], Kind(kind)
     if kind in _OF_VALUES and rest:
-        return Message(kind, time_ns, stamp_ns, action=np.frombuffer(rest))
-    return Message(kind, time_ns, stamp_ns, text=rest.decode(errors='replace'))
+        return Message(kind, *times, action=np.frombuffer(rest))
+    return Message(kind, *times, text=rest.decode(errors='replace'))
 
 
 class Channel:

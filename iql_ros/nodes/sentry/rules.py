@@ -14,6 +14,8 @@
 
 """What the sentry sends, and when it stops a robot by itself: rules without clock and topic."""
 
+import math
+
 import numpy as np
 
 from iql_ros.nodes.sentry.channel import Kind, Message
@@ -21,7 +23,8 @@ from iql_ros.robot.gate_rules import gate_rules
 from iql_ros.robot.robot_interface import RobotInterface
 
 _PATIENCE = 1.7          # periods without a word from the watchdog, and of a command's age
-_LONGEST_PATIENCE = 0.17  # [s] of either
+_LATENESS = 0.85         # periods after which a command that was due is missed
+_LONGEST_PATIENCE = 0.17  # [s] of any of them
 _REPEAT = 1.2            # periods between a trip's stops
 _ROUNDING = 1e-9         # of a command, relative: rates are computed twice
 _SILENCE = 3              # periods without a command, after which a robot may be anywhere
@@ -29,7 +32,11 @@ _SILENCE = 3              # periods without a command, after which a robot may b
 
 def patience_ns(interface: RobotInterface) -> int:
     """Return how long [ns] one side may say nothing to the other."""
-    return min(round(_PATIENCE * interface.period_ns), round(_LONGEST_PATIENCE * 1e9))
+    return _within(_PATIENCE, interface)
+
+
+def _within(periods: float, interface: RobotInterface) -> int:
+    return min(round(periods * interface.period_ns), round(_LONGEST_PATIENCE * 1e9))
 
 
 class Sentry:
@@ -54,11 +61,13 @@ class Sentry:
         self._rules = gate_rules(interface)
         self._publish, self._tell, self._unheard = publish, tell, unheard
         self._period_ns, self._patience_ns = interface.period_ns, patience_ns(interface)
+        self._lateness_ns = _within(_LATENESS, interface)
         self.active, self.driving = False, False
         self.trip_reason: str | None = None
         self._unknown = np.full(interface.action_dim, np.nan)
         self._measured = self._unknown          # NaN where nothing measures it
         self._looked_ns, self._stopped_ns, self._sent_ns = 0, 0, 0
+        self._next_ns = 0                      # when a command is due, 0: none is
         self._forget()
         self._clock_offset_ns = 0              # of the messages' clock to the monotonic one
 
@@ -109,7 +118,7 @@ class Sentry:
             self.trip(f'the sentry refused a command: {fault}', now_ns)
             return
         self._last, self._last_stamp_ns = message.action, message.stamp_ns
-        self._target = None
+        self._target, self._next_ns = None, message.due_ns
         self._send(message.stamp_ns, now_ns)
         if not self.driving:
             self.driving, self._looked_ns = True, now_ns
@@ -183,11 +192,13 @@ class Sentry:
         due_ns = self.due_ns()
         if due_ns is None or now_ns < due_ns:
             return
-        if self.driving:
+        if not self.driving:
+            self.repeat(now_ns)
+        elif now_ns < self._looked_ns + self._patience_ns:
+            self.trip(f'a command is {(now_ns - self._next_ns) * 1e-9:.3f} s late', now_ns)
+        else:
             silence = (now_ns - self._looked_ns) * 1e-9
             self.trip(f'no word from policy_node for {silence:.3f} s', now_ns)
-        else:
-            self.repeat(now_ns)
 
     def repeat(self, now_ns: int) -> None:
         """Send the stop."""
@@ -196,7 +207,8 @@ class Sentry:
     def due_ns(self) -> int | None:
         """Return when to look next; None: when there is a message."""
         if self.driving:
-            return self._looked_ns + self._patience_ns
+            late_ns = self._next_ns + self._lateness_ns if self._next_ns else math.inf
+            return min(self._looked_ns + self._patience_ns, late_ns)
         if self.active and self.stopping:
             return self._stopped_ns + self._period_ns
         if self.active and self.trip_reason is not None:  # policy_node repeats it, too: be later
