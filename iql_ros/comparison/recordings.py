@@ -18,7 +18,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from iql_ros.comparison.dynamics import Dynamics, HELD_OUT, UPDATES
 from iql_ros.comparison.rollouts import Claim, Rollouts
@@ -198,12 +197,6 @@ class Recordings:
         return changed / len(self._rows)
 
 
-@one_thread()
-@torch.inference_mode()
 def _advantage(policy: Chooser, dataset: Dataset, rows) -> np.ndarray:
-    states = policy.actor.normaliser(torch.as_tensor(
-        np.asarray(dataset.observations[rows], np.float64)))
-    recorded = torch.as_tensor(dataset.actions[rows], dtype=torch.float32)
-    advantage = (policy.critic(states, recorded).amin(dim=0)
-                 - policy.critic(states, policy.actor.mean(states)).amin(dim=0)).numpy()
+    advantage = policy.advantages(dataset.observations[rows], dataset.actions[rows])
     return advantage / max(float(advantage.std()), _SAME)

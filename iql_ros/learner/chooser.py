@@ -32,10 +32,9 @@ _STREAM = 3  # of the seed's random numbers; batches, dropout and exploration ta
 
 
 class Chosen(NamedTuple):
-    """An action, and what the critic thinks of it."""
+    """An action, and how far from the mean it lies."""
 
     action: np.ndarray   # (action_dim,) float64 in [-1, 1]
-    advantage: float     # smaller target Q of it, less that of the mean
     distance: float      # from the mean, in standard deviations, root mean square over its values
 
 
@@ -88,18 +87,41 @@ class Chooser:
         if self.critic is not None:
             for kind in CHOICES[1:]:
                 self._weigh([zeros], [Draw(0, 0, 0)], self._choice.but(kind))
+            self.advantages([zeros], [np.zeros(self.action_dim)])
 
     def act(self, observation, draw: Draw = Draw(0, 0, 0)) -> np.ndarray:
         """Return the action (action_dim,) float64 in [-1, 1] of a raw observation (O,)."""
         return self.choose(observation, draw).action
 
     def choose(self, observation, draw: Draw) -> Chosen:
-        """Return the action of a raw observation (O,), with what the critic thinks of it."""
+        """Return the action of a raw observation (O,)."""
         choice = self._choice
         if choice.kind == 'mean':
-            return Chosen(self.actor.act(observation), 0.0, 0.0)
-        action, advantage, distance = self._weigh([observation], [draw], choice)
-        return Chosen(action[0], float(advantage[0]), float(distance[0]))
+            return Chosen(self.actor.act(observation), 0.0)
+        actions, distances = self._weigh([observation], [draw], choice)
+        return Chosen(actions[0], float(distances[0]))
+
+    @one_thread()
+    @torch.inference_mode()
+    def advantages(self, observations, actions) -> np.ndarray:
+        """
+        Return what the critic gives for actions more than for the actor's mean.
+
+        There must be a critic. A robot need not wait for its second look, a fifth of a choice's
+        time.
+
+        Args:
+            observations: Raw, (N, O).
+            actions: In [-1, 1], (N, action_dim).
+
+        Returns: smaller target Q of each action, less that of the mean, (N,) float64.
+
+        """
+        states = self._states(observations)
+        both = torch.stack([torch.as_tensor(np.asarray(actions), dtype=torch.float32,
+                                            device=states.device), self.actor.mean(states)], dim=1)
+        q = self._q(states, both)
+        return (q[:, 0] - q[:, 1]).cpu().numpy().astype(np.float64)
 
     @one_thread()
     @torch.inference_mode()
@@ -114,14 +136,12 @@ class Chooser:
     @one_thread()  # see Actor.act
     @torch.inference_mode()
     def _weigh(self, observations, draws, choice: Choice) -> tuple[np.ndarray, ...]:
-        """Return actions (N, A), and advantages and distances (N,), see Chosen."""
-        actor, device = self.actor, self.actor.log_std_parameter.device
-        states = actor.normaliser(
-            torch.as_tensor(np.asarray(observations, np.float64), device=device))
+        """Return actions (N, A), and distances (N,), see Chosen."""
+        actor, states = self.actor, self._states(observations)
         noise = np.stack([mirrored_noise(draw, choice.samples, self.action_dim)
                           for draw in draws])
         means, std = actor.mean(states), actor.log_std.exp()
-        spreads = std * torch.from_numpy(noise).to(device)          # (N, 1 + samples, A)
+        spreads = std * torch.from_numpy(noise).to(states.device)          # (N, 1 + samples, A)
         q = self._q(states, means.unsqueeze(1) + spreads)
         if choice.kind == 'best':
             moves = spreads[torch.arange(len(q)), q.argmax(dim=1)]
@@ -133,10 +153,13 @@ class Chooser:
                 choice.inverse_temperature * (q - q.amax(dim=1, keepdim=True)), dim=1)
             moves = (weights.unsqueeze(1) @ spreads).squeeze(1)
         actions = (means + moves).clamp(-1.0, 1.0)
-        advantages = self._q(states, actions.unsqueeze(1))[:, 0] - q[:, 0]
         distances = ((actions - means) / std).square().mean(dim=1).sqrt()
-        return tuple(each.cpu().numpy().astype(np.float64)
-                     for each in (actions, advantages, distances))
+        return tuple(each.cpu().numpy().astype(np.float64) for each in (actions, distances))
+
+    def _states(self, observations) -> torch.Tensor:
+        """Return raw observations (N, O) normalised, where the networks are."""
+        return self.actor.normaliser(torch.as_tensor(
+            np.asarray(observations, np.float64), device=self.actor.log_std_parameter.device))
 
     def _q(self, states, actions):
         """Return the smaller target Q (N, M) of M actions (N, M, A), clipped to [-1, 1], each."""

@@ -46,7 +46,7 @@ def save_checkpoint(path, agent: IQLAgent, *, training: dict, dataset: dict,
         dataset: name, fingerprint, action_low, action_high, observation_keys, environment.
         robot_config: Robot interface, YAML text; None: unbound.
         reward_transform: kind, scale, shift.
-        evaluation: Figures of the evaluation that this checkpoint was kept for.
+        evaluation: Figures of the evaluation at this step.
         average: The average of the actor; where there is one, it is what acts.
         online: Where fine-tuning stands.
         choice: See choice_facts; None: the mean.

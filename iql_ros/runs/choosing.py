@@ -15,11 +15,13 @@
 """Which way of choosing suits a checkpoint: measured in an environment, or told by recordings."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 
 from iql_ros.comparison.recordings import Candidate, Judged, Recordings
 from iql_ros.comparison.verdict import difference, verdict
+from iql_ros.files import write_atomic
 from iql_ros.learner.choice import CHOICES
 from iql_ros.runs.checkpoint import choice_of, read_header, write_choice
 from iql_ros.runs.evaluate import Evaluator
@@ -96,6 +98,31 @@ def copy_choice(source, target) -> None:
     """Let a checkpoint choose as another of the same weights was found to."""
     header = read_header(source)
     write_choice(target, choice_of(header), header['choice']['measured'])
+
+
+def keep_the_better(newest: Path, best: Path) -> str:
+    """
+    Let the better of a run's newest checkpoint and the best so far be the best.
+
+    By what was measured of both when their ways of choosing were picked, from the same starts:
+    more episodes than an evaluation while it trains has, and by how they act. Returns that in a
+    line, '' where there is nothing to compare.
+    """
+    if not best.exists() or not (is_picked(newest) and is_picked(best)):
+        return ''
+    headers = [read_header(path) for path in (newest, best)]
+    if headers[0]['step'] == headers[1]['step'] or headers[0]['evaluation'] is None:
+        return ''
+    ours, theirs = map(_measured_return, headers)
+    if ours > theirs:
+        write_atomic(best, newest.read_bytes())
+    return (f'from these starts the newest returns {ours:.2f}, the best by the evaluations '
+            f'{theirs:.2f}: {best.name} is {"the newest now" if ours > theirs else "the better"}')
+
+
+def _measured_return(header: dict) -> float:
+    choice = header['choice']
+    return choice['measured']['ways'][choice['choice']]['return_mean']
 
 
 def is_picked(path) -> bool:

@@ -24,7 +24,7 @@ from iql_ros.learner.iql import IQLAgent, metric_names
 from iql_ros.learner.replay_buffer import ReplayBuffer
 from iql_ros.runs.checkpoint import read_header
 from iql_ros.runs.choosing import (
-    copy_choice, is_picked, pick_by_recordings, pick_choice)
+    copy_choice, is_picked, keep_the_better, pick_by_recordings, pick_choice)
 from iql_ros.runs.evaluate import Evaluator
 from iql_ros.runs.metrics_log import MetricsLog, Progress
 from iql_ros.runs.run_directory import RunDirectory
@@ -55,7 +55,7 @@ class Trainer:
         self._engine, self._looked = engine, time.monotonic()
         self._run, self._evaluator, self._save = run, evaluator, save
         self._saved_step = agent.step if run.latest() else None
-        self._best_return = -math.inf
+        self._best_return, self._evaluation = -math.inf, {}   # the newest one, with its step
         if run.best.exists():
             self._best_return = read_header(run.best)['evaluation']['return_mean']
 
@@ -104,6 +104,8 @@ class Trainer:
             said = pick_choice(path, self._evaluator, settings.choice_episodes,
                                self._on_episode, stopped)
             self._progress.say(f'{path.name}: {said}' if said else _NOT_PICKED)
+        if said := keep_the_better(latest, best):
+            self._progress.say(said)
 
     def _pick_by_recordings(self, stopped) -> None:
         say, path = self._progress.say, self._run.latest()
@@ -154,9 +156,10 @@ class Trainer:
         agent, step = self._agent, self._agent.step
         figures = self._evaluator.evaluate(Chooser(
             agent.actor, agent.target_critic, self._settings.first_choice(agent.config)))
+        self._evaluation = {'step': step, **figures}
         if figures['return_mean'] > self._best_return:
             self._best_return = figures['return_mean']
-            self._save(self._run.best, evaluation={'step': step, **figures})
+            self._save(self._run.best, evaluation=self._evaluation)
         success = figures.get('success_rate')
         self._progress.say(
             f'update {step}: return {figures["return_mean"]:.2f} +- {figures["return_std"]:.2f}'
@@ -166,7 +169,8 @@ class Trainer:
 
     def _checkpoint(self) -> None:
         step = self._agent.step
-        self._save(self._run.checkpoint(step))
+        evaluated = self._evaluation.get('step') == step
+        self._save(self._run.checkpoint(step), evaluation=self._evaluation if evaluated else None)
         self._run.publish(step)
         self._saved_step = step
         self._look_again()

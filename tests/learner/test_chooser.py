@@ -68,9 +68,11 @@ def test_the_higher_the_temperature_the_further_it_goes_towards_what_the_critic_
 
 def test_the_best_of_samples_is_the_one_that_the_critic_likes_most():
     for factor, sign in ((1.0, 1), (-1.0, -1)):
-        chosen = chooser('best', factor).choose(OBSERVATION, DRAW)
-        assert sign * chosen.action[0] > 0.25
-        np.testing.assert_allclose(chosen.advantage, abs(chosen.action[0]), atol=1e-6)
+        model = chooser('best', factor)
+        action = model.act(OBSERVATION, DRAW)
+        assert sign * action[0] > 0.25
+        np.testing.assert_allclose(
+            model.advantages([OBSERVATION], [action]), [abs(action[0])], atol=1e-6)
 
 
 def test_the_mean_is_among_what_the_best_is_of():
@@ -83,7 +85,7 @@ def test_the_distance_is_told_in_standard_deviations():
     chosen = chooser('best', 1.0).choose(OBSERVATION, DRAW)
     np.testing.assert_allclose(
         chosen.distance, np.sqrt(np.mean((chosen.action / 0.25)**2)), rtol=1e-5)
-    assert chooser('mean', 1.0).choose(OBSERVATION, DRAW)[1:] == (0.0, 0.0)
+    assert chooser('mean', 1.0).choose(OBSERVATION, DRAW)[1:] == (0.0,)
 
 
 @pytest.mark.parametrize('factor', [1e30, -1e30])
@@ -122,12 +124,13 @@ def test_without_a_critic_only_the_mean_can_be_chosen(kind):
 def test_the_real_critic_judges_as_it_does_in_the_learner():
     critic = TwinCritic(3, 2, (16, 16), torch.Generator().manual_seed(1)).requires_grad_(False)
     model = Chooser(actor(0.2), critic, Choice('best', 64))
-    chosen = model.choose(OBSERVATION, DRAW)
+    action = model.act(OBSERVATION, DRAW)
     rows = torch.tensor([OBSERVATION, OBSERVATION])
-    q = critic(rows, torch.tensor(np.array([chosen.action, actor(0.2).act(OBSERVATION)]),
+    q = critic(rows, torch.tensor(np.array([action, actor(0.2).act(OBSERVATION)]),
                                   dtype=torch.float32)).amin(dim=0)
-    np.testing.assert_allclose(chosen.advantage, q[0] - q[1], atol=1e-6)
-    assert chosen.advantage > 0
+    advantage, = model.advantages([OBSERVATION], [action])
+    np.testing.assert_allclose(advantage, q[0] - q[1], atol=1e-6)
+    assert advantage > 0
 
 
 @pytest.mark.parametrize('kind', CHOICES)

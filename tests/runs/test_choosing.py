@@ -20,13 +20,18 @@ import pytest
 import torch
 
 from iql_ros.comparison.recordings import Recordings
+from iql_ros.learner.choice import Choice, CHOICES
 from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.robot.action_scaling import ActionScaling
 from iql_ros.runs.checkpoint import choice_facts, choice_of, read_header, save_checkpoint
-from iql_ros.runs.choosing import is_picked, pick_by_recordings, pick_choice
+from iql_ros.runs.choosing import (
+    is_picked, keep_the_better, pick_by_recordings, pick_choice)
 from iql_ros.runs.evaluate import Evaluator
 from iql_ros.runs.settings import TrainSettings
 from tests.comparison.line import line
+
+DATASET = {'name': 'none', 'fingerprint': '', 'action_low': [-1.0], 'action_high': [1.0],
+           'observation_keys': [], 'environment': None}
 
 
 class Push(gymnasium.Env):
@@ -59,10 +64,8 @@ def checkpoint(path, factor, **settings):
         first.zero_()[:, 0, 1] = 1.0
         last.zero_()[:, 0, 0] = factor
     told = TrainSettings('data', 'run', **settings)
-    save_checkpoint(path, agent, training={}, dataset={
-        'name': 'none', 'fingerprint': '', 'action_low': [-1.0], 'action_high': [1.0],
-        'observation_keys': [], 'environment': None},
-        choice=choice_facts(told.first_choice(config)))
+    save_checkpoint(path, agent, training={}, dataset=DATASET,
+                    choice=choice_facts(told.first_choice(config)))
     return path
 
 
@@ -129,3 +132,37 @@ def test_asked_to_stop_it_picks_nothing(tmp_path):
     assert pick_choice(path, evaluator(), 5, lambda *done: seen.append(done),
                        lambda: len(seen) == 7) == ''
     assert path.read_bytes() == data and seen[-1] == (7, 15)
+
+
+def picked(path, step, return_mean, **evaluation):
+    """Write a checkpoint of that step, of which that return was measured."""
+    agent = IQLAgent(1, 1, IQLConfig(hidden_dims=(8,)))
+    agent.step = step
+    ways = {kind: {'return_mean': return_mean + (kind != 'mean')} for kind in CHOICES}
+    save_checkpoint(path, agent, training={}, dataset=DATASET, **evaluation, choice=choice_facts(
+        Choice('weighted'), {'episodes': 2, 'ways': ways}))
+    return path
+
+
+@pytest.mark.parametrize(('ours', 'theirs', 'kept', 'said'), [
+    (-3.0, -5.0, 60, 'the newest returns -2.00, the best by the evaluations -4.00: '
+                     'best.safetensors is the newest now'),
+    (-5.0, -3.0, 40, 'is the better')])
+def test_of_the_newest_and_the_best_the_one_that_was_measured_to_return_more_is_the_best(
+        tmp_path, ours, theirs, kept, said):
+    evaluation = {'step': 60, 'return_mean': 7.0}
+    newest = picked(tmp_path / 'step_60.safetensors', 60, ours, evaluation=evaluation)
+    best = picked(tmp_path / 'best.safetensors', 40, theirs, evaluation={'return_mean': 9.0})
+    assert said in keep_the_better(newest, best)
+    header = read_header(best)
+    assert header['step'] == kept
+    assert header['evaluation']['return_mean'] == {60: 7.0, 40: 9.0}[kept]
+
+
+def test_checkpoints_of_which_one_is_not_there_or_not_measured_are_not_compared(tmp_path):
+    newest = picked(tmp_path / 'step_60.safetensors', 60, 1.0, evaluation={'return_mean': 7.0})
+    best = tmp_path / 'best.safetensors'
+    assert keep_the_better(newest, best) == ''
+    assert keep_the_better(newest, picked(best, 60, 0.0)) == ''           # the same policy
+    checkpoint(best, 1.0)
+    assert keep_the_better(newest, best) == ''

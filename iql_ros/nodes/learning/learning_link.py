@@ -73,6 +73,7 @@ class LearningLink:
         self._wanted = run_to_follow(settings)
         self._session, self._policy, self._interface = session, policy, interface
         self._exploring, self._tick = False, 0     # of the episode
+        self._judged = None                        # observation and Chosen of this tick
         self._chosen = Recent(2)                   # advantage and distance of the last ticks
         self._recent, self._ticks = collections.deque(maxlen=_RECENT), 0
         self._form = ExperienceFormat(interface, task)
@@ -129,7 +130,7 @@ class LearningLink:
             return self._explorer.act(observation)
         chosen = self._policy.choose(
             observation, Draw(self._seed, self._episode, self._tick))
-        self._chosen.append((chosen.advantage, chosen.distance))
+        self._judged = None if self._policy.choice.kind == 'mean' else (observation, chosen)
         return self._interface.action_scaling.to_physical(chosen.action)
 
     # In the control thread ---------------------------------------------------------------
@@ -150,6 +151,7 @@ class LearningLink:
     def take(self, result) -> None:
         """Take the TickResult of a tick whose command has gone out."""
         self._tick += 1
+        self._judge()
         if result.transition is not None:
             self._steps_since += not self._evaluation
             if self._sender:
@@ -159,6 +161,13 @@ class LearningLink:
             self._acted_with = self._receiver.in_use
             if self._settings.weights_at == 'step':
                 self._take_weights()
+
+    def _judge(self) -> None:
+        """Note what was gained by choosing, now that the robot does not wait for it."""
+        if self._judged is not None:
+            (observation, chosen), self._judged = self._judged, None
+            advantage, = self._policy.advantages([observation], [chosen.action])
+            self._chosen.append((advantage, chosen.distance))
 
     def _take_weights(self) -> None:
         if self._receiver:
