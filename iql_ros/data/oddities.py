@@ -187,7 +187,8 @@ def _flips(quaternions: np.ndarray, starts) -> int:
 def flips_in_words(name: str, count: int) -> str:
     """Return what is odd about a quaternion that changes its sign."""
     return (f'{name} changes the sign of its quaternion {count:,} times: the same orientation, '
-            'far apart as numbers; learn from its yaw, as yaw_cos and yaw_sin')
+            'far apart as numbers; learn from its yaw, as yaw_cos and yaw_sin, or from '
+            'rotation_6d')
 
 
 def ruled(values: np.ndarray, names: list[str]) -> list[str]:

@@ -41,6 +41,7 @@ from iql_ros.nodes.control.stops import Stops
 from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
 from iql_ros.nodes.hosting.lifecycle import GuardedLifecycleNode
+from iql_ros.nodes.hosting.message_classes import make_message
 from iql_ros.nodes.learning.learning_link import LearningLink, load_driver, refuse_learning
 from iql_ros.nodes.sentry.publishers import COMMAND_QOS
 from iql_ros.robot.episode_runner import EpisodeRunner
@@ -142,6 +143,8 @@ class PolicyNode(GuardedLifecycleNode):
         return self._learning.act
 
     def _make_commands(self, interface):
+        for stream in interface.action:
+            stream.check_message(make_message)
         tap = self._episode_log.message
         if self._settings.lockstep:
             return DirectCommands(self, interface, LOCKSTEP_QOS, tap)

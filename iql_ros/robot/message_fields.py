@@ -12,25 +12,24 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Field paths of messages, read and written by duck typing: no message package is imported."""
+"""Fields of messages, read by duck typing: no message package is imported."""
 
 import functools
 import math
 import operator
-import re
 
 import numpy as np
 
 from iql_ros.files import InputError, unknown_name
+from iql_ros.robot import rotations
 
-_FIELD = re.compile(r'(?:(\w+)\()?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\)?')
-_ROTATIONS = ('yaw_cos', 'yaw_sin')
 NAME_LISTS = ('name', 'joint_names')  # JointState, JointTrajectory
 # Whoever may publish may send names without end: what is looked at, kept and said is bounded.
 _MOST_JOINTS, _LONGEST_NAME = 1000, 256
 _LISTED = 24            # joints in an error
 _REMEMBERED = 4         # lists of names a stream: several publishers may share its topic
 _NORM_ROUNDED = 1e-6    # by which the square of a quaternion's norm is off for rounding alone
+_ROUNDED = ('yaw_cos', 'yaw_sin')   # are of a length of their own making
 _NORM_OFF = 0.1         # by which a norm may be off
 
 
@@ -52,18 +51,6 @@ class UnseenError(InputError):
 
 class EmptyTrajectoryError(InputError):
     """A trajectory has no points: as a command, it ends the one before (ros2_control holds)."""
-
-
-@functools.lru_cache(maxsize=256)
-def split_field(field: str, where: str) -> tuple[str | None, str]:
-    """Split `function(path)` or `path` into (function or None, path)."""
-    match = _FIELD.fullmatch(field)
-    if not match or (match[1] is None) == field.endswith(')'):
-        raise InputError(f"{where}: field '{field}' is not a path like pose.position.x "
-                         f'or a function of one ({", ".join(_ROTATIONS)})')
-    if match[1] is not None and match[1] not in _ROTATIONS:
-        raise InputError(f'{where}: {unknown_name("field function", match[1], _ROTATIONS)}')
-    return match[1], match[2]
 
 
 def follow(message, path: str):
@@ -92,35 +79,15 @@ def _no_such_field(message, name: str, path: str) -> str:
     return f"field '{path}': {unknown_name('name', name, existing)}"
 
 
-def assign(message, path: str, value: float) -> None:
-    """Write a number at a dotted path in the type that stands there (bool, int or float)."""
-    *parents, name = path.split('.')
-    owner = follow(message, '.'.join(parents)) if parents else message
-    current = follow(owner, name)
-    if isinstance(current, (bool, np.bool_)):
-        setattr(owner, name, bool(value >= 0.5))
-    else:
-        setattr(owner, name, int(round(value)) if isinstance(current, int) else float(value))
-
-
 def stamp_ns(message) -> int:
     """Return the header's stamp [ns]; 0 means unset (a message without a stamp)."""
     stamp = follow(message, 'header.stamp')
     return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
-def set_stamp(message, time_ns: int) -> None:
-    """Write the header's stamp [ns]."""
-    stamp = follow(message, 'header.stamp')
-    stamp.sec, stamp.nanosec = divmod(time_ns, 1_000_000_000)
-
-
 def read_scalar(message, function: str | None, path: str) -> float:
     """
-    Read one number: a plain field, or the cosine or sine of a quaternion's yaw (REP 103).
-
-    An orientation of zeros, or one that is not finite, is none: NaN, which the finite check of
-    who asks will find.
+    Read one number: a plain field, or what a function of one value says of an orientation.
 
     Raises:
         OrientationError: for a quaternion whose norm is far from one.
@@ -129,16 +96,7 @@ def read_scalar(message, function: str | None, path: str) -> float:
     value = follow(message, path)
     if function is None:
         return value.__float__()  # float() would read a text, and an array as one
-    x, y, z, w = value.x, value.y, value.z, value.w
-    square = x * x + y * y + z * z + w * w
-    if not abs(square - 1.0) < _NORM_ROUNDED:
-        x, y, z, w = _normalised(path, x, y, z, w)
-    sine = 2.0 * (w * z + x * y)
-    cosine = 1.0 - 2.0 * (y * y + z * z)
-    length = math.hypot(sine, cosine)
-    if length == 0.0:
-        return math.nan  # straight up or down: it has no yaw
-    return (cosine if function == 'yaw_cos' else sine) / length
+    return rotations.read(function, *_unit(path, value, function in _ROUNDED))[0]
 
 
 def read_recorded_scalar(message, function: str | None, path: str) -> float:
@@ -149,21 +107,39 @@ def read_recorded_scalar(message, function: str | None, path: str) -> float:
         return math.nan
 
 
-def _normalised(path: str, *quaternion: float) -> tuple[float, ...]:
-    norm = math.hypot(*quaternion)
+def read_rotation(message, function: str, path: str, recorded: bool = False) -> np.ndarray:
+    """
+    Read what a function says of an orientation, see rotations.read.
+
+    Raises:
+        OrientationError: as read_scalar, unless it is recorded: then NaN.
+
+    """
+    try:
+        return np.array(rotations.read(function, *_unit(path, follow(message, path), False)))
+    except OrientationError:
+        if not recorded:
+            raise
+        return np.full(rotations.WIDTHS[function], math.nan)
+
+
+def _unit(path: str, value, rounded: bool) -> tuple[float, ...]:
+    """
+    Return a quaternion of norm one; `rounded`: that of a float32 message is near enough.
+
+    An orientation of zeros, or one that is not finite, is none: NaN, which the finite check of
+    who asks will find.
+    """
+    x, y, z, w = value.x, value.y, value.z, value.w
+    square = x * x + y * y + z * z + w * w
+    if rounded and abs(square - 1.0) < _NORM_ROUNDED:
+        return x, y, z, w
+    norm = math.hypot(x, y, z, w)
     if norm == 0.0 or not math.isfinite(norm):
         return (math.nan,) * 4
     if not abs(norm - 1.0) <= _NORM_OFF:
         raise OrientationError(f"field '{path}' is a quaternion of norm {norm:.4g}; expected 1")
-    return tuple(value / norm for value in quaternion)
-
-
-def write_yaw(message, path: str, cosine: float, sine: float) -> None:
-    """Write a rotation about z into a quaternion."""
-    half = 0.5 * math.atan2(sine, cosine)
-    quaternion = follow(message, path)
-    quaternion.x = quaternion.y = 0.0
-    quaternion.z, quaternion.w = math.sin(half), math.cos(half)
+    return x / norm, y / norm, z / norm, w / norm
 
 
 def read_joints(message, path: str, joints: tuple[str, ...]) -> np.ndarray:
@@ -229,11 +205,27 @@ class _JointOrder:
 
 def read_array(message, path: str, size: int) -> np.ndarray:
     """Read an array field of exactly `size` numbers."""
-    values = follow(message, path)
+    values = _numbers(message, path)
     if len(values) != size:
         raise InputError(f"field '{path}' has {len(values)} values; the interface says "
                          f'size: {size}')
     return np.asarray(values, dtype=np.float64)
+
+
+def read_slice(message, path: str, first: int, last: int) -> np.ndarray:
+    """Read the numbers from `first` to before `last` of an array field."""
+    values = _numbers(message, path)
+    if len(values) < last:
+        raise InputError(f"field '{path}' has {len(values)} values; the interface says "
+                         f'[{last - 1}]')
+    return np.asarray(values[first:last], dtype=np.float64)
+
+
+def _numbers(message, path: str):
+    values = follow(message, path)
+    if isinstance(values, str):
+        raise TypeError
+    return values
 
 
 def read_beams(message, path: str, beams: int, clear_if_unseen: bool = False) -> np.ndarray:

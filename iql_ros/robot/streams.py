@@ -14,7 +14,6 @@
 
 """One stream of messages and the vector that it makes, both ways: decode and encode."""
 
-import array
 import dataclasses
 import functools
 import re
@@ -22,7 +21,7 @@ import re
 import numpy as np
 
 from iql_ros.files import InputError, shown, unknown_name
-from iql_ros.robot import message_fields
+from iql_ros.robot import field_paths, message_fields, message_writing
 from iql_ros.robot.action_scaling import ActionScaling
 from iql_ros.robot.gate_settings import (
     check_vector, EFFORT, GateSettings, KINDS, POSITION, VELOCITY)
@@ -58,8 +57,9 @@ class Stream:
 
     topic: str                           # under the node's namespace unless it begins with /
     type: str                            # of its messages; allowed: pkg/msg/Name
-    # numbers of a message by their paths, in the vector's order; an orientation's heading as
-    # yaw_cos(path) and yaw_sin(path)
+    # numbers of a message by their paths, in the vector's order; elements and slices of arrays as
+    # data[0] and data[0:3]; sin and cos of angles; of orientations yaw_cos, yaw_sin, roll, pitch,
+    # yaw, rotation_6d, projected_gravity and hemisphere, as in yaw_cos(pose.orientation)
     fields: tuple[str, ...]
     # [s] of an observation: an older sample counts as none; of an action: how long a command
     # stays in force when no other follows it; allowed: 0 < max_age <= 1000000
@@ -70,7 +70,8 @@ class Stream:
     qos: str = 'auto'
     # by name, in the vector's order; every field has a value per joint
     joints: tuple[str, ...] = ()
-    size: int = 0                        # values of an array field; 0: no array; allowed: >= 0
+    # values of every field that is an array, whole; 0: none is; allowed: >= 0
+    size: int = 0
     beams: int = 0                       # sectors of a LaserScan; 0: no scan; allowed: >= 0
     # what a sector without a reading is (NaN, or nearer than range_min, alone); empty: not known,
     # the message counts as none; range_max: clear, of a sensor that says so; allowed: range_max
@@ -84,7 +85,7 @@ class Stream:
         if not (package.isidentifier() and name.isidentifier()):
             raise InputError(f'{where}: type: got {self.type!r}; expected pkg/msg/Name')
         for key, allowed in (('stamp', _STAMPS), ('qos', _QOS)):
-            if getattr(self, key) not in allowed:
+            if isinstance(getattr(self, key), str) and getattr(self, key) not in allowed:
                 raise InputError(f'{where}: {unknown_name(key, getattr(self, key), allowed)}')
         _check_topic('topic', self.topic)
         if not 0 < self.max_age <= _MAX_AGE:
@@ -101,18 +102,32 @@ class Stream:
             raise InputError(f'{where}: joints: got {list(self.joints)}; expected each once')
         if sum(map(bool, (self.joints, self.size, self.beams))) > 1:
             raise InputError(f"{where}: only one of 'joints', 'size' and 'beams' can be given")
-        for field in self.fields:
-            message_fields.split_field(field, where)
+        try:
+            field_paths.check_fields(self.parsed, bool(self.joints), bool(self.beams))
+        except InputError as error:
+            raise InputError(f'{where}: {error}') from None
+        if self.type in _CONTROLS and any(field.first is not None for field in self.parsed):
+            raise InputError(f"{where}: field '{self.fields[0]}': a {self.type} has its values by "
+                             "name, in any order; expected 'joints'")
 
-    @property
-    def width(self) -> int:
-        """Return how many values one field gives."""
-        return len(self.joints) or self.size or self.beams or 1
+    @functools.cached_property
+    def parsed(self) -> tuple[field_paths.Field, ...]:
+        """Return `fields`, read."""
+        return tuple(map(field_paths.parse_field, self.fields))
 
-    @property
+    @functools.cached_property
+    def _array(self) -> int:
+        return len(self.joints) or self.size or self.beams
+
+    @functools.cached_property
+    def widths(self) -> list[int]:
+        """Return how many values every field gives."""
+        return [field.width(self._array) for field in self.parsed]
+
+    @functools.cached_property
     def dim(self) -> int:
         """Return the length of the stream's vector."""
-        return len(self.fields) * self.width
+        return sum(self.widths)
 
     @property
     def max_age_ns(self) -> int:
@@ -122,10 +137,8 @@ class Stream:
     @property
     def value_names(self) -> list[str]:
         """Return a name for every value, field by field."""
-        parts = self.joints or ([str(index) for index in range(self.width)]
-                                if self.width > 1 else ('',))
-        return [f'{self.topic} {field}' + (f'[{part}]' if part else '')
-                for field in self.fields for part in parts]
+        parts = self.joints or (range(self._array) if self._array > 1 else ())
+        return [f'{self.topic} {name}' for field in self.parsed for name in field.names(parts)]
 
     def contract(self) -> dict:
         """Return what gives the vector its meaning."""
@@ -150,18 +163,19 @@ class Stream:
         """
         self._check_frame(message)
         try:
-            if self.width == 1 and not (self.joints or self.size or self.beams):
+            if self._scalars:
                 read = (message_fields.read_recorded_scalar if recorded
                         else message_fields.read_scalar)
                 return np.array([read(message, function, path)
-                                 for function, path in self._split_fields])
-            parts = [self._read(message, path) for _, path in self._split_fields]
+                                 for function, path in self._scalars])
+            parts = [self._read(message, field, recorded) for field in self.parsed]
         except InputError as error:
             raise type(error)(f"topic '{self.topic}' ({self.type}): {error}") from None
         except (AttributeError, TypeError, ValueError):  # a field of another kind than was said
             raise InputError(f"topic '{self.topic}' ({self.type}): fields {list(self.fields)} are "
                              'of another kind; expected numbers, arrays of them with joints or '
-                             'size, scans with beams, orientations in yaw_...()') from None
+                             'size, or [0], scans with beams, orientations in '
+                             'yaw_cos() or the like') from None
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _check_frame(self, message) -> None:
@@ -174,19 +188,39 @@ class Stream:
                              f"expected '{self.frame_id}'")
 
     @functools.cached_property
-    def _split_fields(self) -> list[tuple[str | None, str]]:
-        return [message_fields.split_field(field, self.topic) for field in self.fields]
+    def _scalars(self) -> list[tuple[str | None, str]]:
+        """Return function and path of every field, where each is one number: the quick way."""
+        single = not self._array and self.dim == len(self.fields) and all(
+            field.first is None and field.function not in field_paths.ANGLES
+            for field in self.parsed)
+        return [(field.function, field.path) for field in self.parsed] if single else []
 
-    def _read(self, message, path: str) -> np.ndarray:
+    def _read(self, message, field: field_paths.Field, recorded: bool) -> np.ndarray:
+        if field.turns:
+            return message_fields.read_rotation(message, field.function, field.path, recorded)
+        values = self._read_numbers(message, field)
+        if field.function is None:
+            return values
+        with np.errstate(invalid='ignore'):   # of infinity: the finite check will find NaN
+            return np.sin(values) if field.function == 'sin' else np.cos(values)
+
+    def _read_numbers(self, message, field: field_paths.Field) -> np.ndarray:
+        path = field.path
+        if field.last is not None:
+            return message_fields.read_slice(message, path, field.first, field.last)
+        if field.first is not None:
+            return message_fields.read_slice(message, path, field.first, field.first + 1)
         if self.joints:
             return message_fields.read_joints(message, path, self.joints)
         if self.size:
             return message_fields.read_array(message, path, self.size)
-        return message_fields.read_beams(message, path, self.beams, bool(self.unseen))
+        if self.beams:
+            return message_fields.read_beams(message, path, self.beams, bool(self.unseen))
+        return np.array([message_fields.read_scalar(message, None, path)])
 
     def check_invertible(self) -> None:
         """
-        Refuse a field that encode cannot write (scan sectors, half of a yaw).
+        Refuse a field that encode cannot write (scan sectors, a sine without its cosine).
 
         Raises:
             InputError: naming the field.
@@ -195,12 +229,10 @@ class Stream:
         if self.beams:
             raise InputError(f"topic '{self.topic}': field '{self.fields[0]}' with beams cannot "
                              'be turned back into a message')
-        yaws = [message_fields.split_field(field, self.topic) for field in self.fields]
-        for function, path in yaws:
-            other = {'yaw_cos': 'yaw_sin', 'yaw_sin': 'yaw_cos'}.get(function)
-            if other and (other, path) not in yaws:
-                raise InputError(f"topic '{self.topic}': field '{function}({path})' cannot be "
-                                 f"turned back into a message without '{other}({path})'")
+        try:
+            field_paths.check_invertible(self.parsed)
+        except InputError as error:
+            raise InputError(f"topic '{self.topic}': {error}") from None
 
     def encode(self, vector, time_ns: int, make_message):
         """
@@ -211,46 +243,31 @@ class Stream:
         """
         message = make_message(self.type)
         if self.stamp == 'header':
-            message_fields.set_stamp(message, time_ns)
+            message_writing.set_stamp(message, time_ns)
         if self.frame_id:
-            message.header.frame_id = self.frame_id
-        values = np.asarray(vector, dtype=np.float64).reshape(len(self.fields), self.width)
-        if self.joints:
-            self._encode_joints(message, values, make_message)
-        elif self.size:
-            for field, row in zip(self.fields, values):
-                *parents, name = field.split('.')
-                owner = message_fields.follow(message, '.'.join(parents)) if parents else message
-                setattr(owner, name, _like(getattr(owner, name), row))
-        else:
-            self._encode_scalars(message, values[:, 0])
+            message_writing.write_constants(message, {'header.frame_id': self.frame_id})
+        self._with_constants(message, time_ns)
+        target = self._with_joints(message, make_message) if self.joints else message
+        values = np.split(np.asarray(vector, dtype=np.float64), self._ends)
+        message_writing.write_fields(target, self.parsed, values, bool(self._array))
         return message
 
-    def _encode_scalars(self, message, values) -> None:
-        functions = [message_fields.split_field(field, self.topic) for field in self.fields]
-        by_field = dict(zip(functions, values.tolist()))
-        for (function, path), value in by_field.items():
-            if function is None:
-                message_fields.assign(message, path, value)
-            elif function == 'yaw_cos':
-                message_fields.write_yaw(message, path, value, by_field['yaw_sin', path])
+    def _with_constants(self, message, time_ns: int) -> None:
+        """Write what does not come from the vector."""
 
-    def _encode_joints(self, message, values, make_message) -> None:
+    @functools.cached_property
+    def _ends(self) -> np.ndarray:
+        return np.cumsum(self.widths)[:-1]
+
+    def _with_joints(self, message, make_message):
+        """Name the joints in a message; return what has their values."""
         target = message
         if self.type == _TRAJECTORY:
             target = make_message('trajectory_msgs/msg/JointTrajectoryPoint')
             message.joint_names, message.points = list(self.joints), [target]
         else:
             message.name = list(self.joints)
-        for field, row in zip(self.fields, values):
-            setattr(target, field, _like(getattr(target, field), row))
-
-
-def _like(current, row: np.ndarray):
-    """Return the row in the type that stands in the message; array.array is the quick path."""
-    if isinstance(current, array.array):
-        return array.array(current.typecode, row.tolist())
-    return row.astype(current.dtype) if isinstance(current, np.ndarray) else row.tolist()
+        return target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,10 +275,26 @@ class Observation(Stream):
     """A stream that the policy sees."""
 
 
+@dataclasses.dataclass(frozen=True)
+class StampField:
+    """Where a message without a header has its time: the field, and what it counts."""
+
+    field: str           # path of the number, as in timestamp
+    unit: str            # what it counts; allowed: s | ms | us | ns
+
+    def __post_init__(self):
+        field_paths.parse_field(self.field)
+        if self.unit not in message_writing.UNITS:
+            raise InputError(unknown_name('unit', self.unit, tuple(message_writing.UNITS)))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Action(Stream):
     """A stream that the policy commands."""
 
+    # where a command has its time; in a recording one without a header has that of its arrival;
+    # allowed: header | receive | {field: timestamp, unit: us}
+    stamp: str | StampField = 'header'
     low: tuple[float, ...]               # what -1 of the policy means, per value; below high
     high: tuple[float, ...]              # what +1 of the policy means, per value
     # what several commands within one tick count as; allowed: mean | last | longest
@@ -276,6 +309,9 @@ class Action(Stream):
     # names of the observed values, as `inspect` prints them, that measure these, in their order:
     # of a joint that is driven by velocity or effort its position
     measured: tuple[str, ...] = ()
+    # what every command holds besides, the stop too: path, or element as data[2], -> a number
+    # (.nan, too), text, true or false, or a list of them
+    set: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         super().__post_init__()
@@ -297,19 +333,42 @@ class Action(Stream):
             raise InputError(f'{where}: measured: got {len(self.measured)} names; expected '
                              f'{self.dim}, one a value')
         self.gate.check(self.kinds, self.low, self.high, bool(self.measured), where)
+        try:
+            field_paths.check_constants(self.set, self.parsed)
+        except InputError as error:
+            raise InputError(f'{where}: set: {error}') from None
+
+    def check_message(self, make_message) -> None:
+        """
+        See that a message of the type can be made of a vector, before the first one has to be.
+
+        Raises:
+            InputError: naming the topic, the field or the constant, and what is there.
+
+        """
+        try:
+            self.encode(np.zeros(self.dim), 0, make_message)
+        except InputError as error:
+            raise InputError(f"action '{self.topic}' ({self.type}): {error}") from None
+
+    def _with_constants(self, message, time_ns: int) -> None:
+        message_writing.write_constants(message, self.set)
+        if isinstance(self.stamp, StampField):
+            message_writing.write_time(message, self.stamp.field, self.stamp.unit, time_ns)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Return what every value controls, of KINDS; '' where nobody says."""
-        each = [self.controls or kind_of(self.type, field) for field in self.fields]
-        return tuple(kind for kind in each for _ in range(self.width))
+        return tuple(self.controls or kind_of(self.type, field.path)
+                     for field, width in zip(self.parsed, self.widths) for _ in range(width))
 
     def contract(self) -> dict:
         """Return what gives the vector its meaning, with what -1 and +1 stand for."""
         return {**super().contract(), 'low': list(self.low), 'high': list(self.high)}
 
-    def _encode_joints(self, message, values, make_message) -> None:
-        super()._encode_joints(message, values, make_message)
+    def _with_joints(self, message, make_message):
+        target = super()._with_joints(message, make_message)
         if self.type == _TRAJECTORY:
-            duration = message.points[0].time_from_start
+            duration = target.time_from_start
             duration.sec, duration.nanosec = divmod(round(self.time_from_start * 1e9), 10 ** 9)
+        return target

@@ -24,6 +24,7 @@ import sys
 
 from iql_ros.files import from_mapping, InputError, shown
 from iql_ros.robot import message_fields
+from iql_ros.robot.field_paths import parse_field
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.streams import TOPIC_NAME
 from iql_ros.robot.task_functions import load_function
@@ -53,7 +54,9 @@ class TopicSource:
     def __post_init__(self):
         if self.reduce != 'sum':
             raise InputError(f"topic '{self.topic}': reduce: got '{self.reduce}'; allowed: sum")
-        message_fields.split_field(self.field, f"topic '{self.topic}'")
+        if parse_field(self.field).function:
+            raise InputError(f"topic '{self.topic}': field: got {self.field!r}; expected the path "
+                             'of a number')
         _check_name('topic', self.topic, TOPIC_NAME)
         package, _, name = self.type.partition('/msg/')
         if not (package.isidentifier() and name.isidentifier()):
@@ -69,8 +72,12 @@ class TopicSource:
 
         """
         try:
-            return message_fields.read_scalar(message, None, self.field)
-        except (AttributeError, TypeError):
+            field = parse_field(self.field)
+            if field.first is None:
+                return message_fields.read_scalar(message, None, field.path)
+            value, = message_fields.read_slice(message, field.path, field.first, field.first + 1)
+            return float(value)
+        except (AttributeError, TypeError, ValueError):
             raise InputError(f"topic '{self.topic}' ({self.type}): field '{self.field}' is no "
                              'number') from None
 

@@ -44,14 +44,6 @@ def test_an_empty_array_field_of_a_joint_state_is_refused():
         message_fields.read_joints(joint_state(['left'], []), 'velocity', ('left',))
 
 
-@pytest.mark.parametrize('yaw', [-3.1, -0.5, 0.0, 2.0])
-def test_a_yaw_survives_its_way_through_a_quaternion(yaw):
-    message = SimpleNamespace(q=SimpleNamespace(x=9.0, y=9.0, z=9.0, w=9.0))
-    message_fields.write_yaw(message, 'q', math.cos(yaw), math.sin(yaw))
-    assert message_fields.read_scalar(message, 'yaw_cos', 'q') == pytest.approx(math.cos(yaw))
-    assert message_fields.read_scalar(message, 'yaw_sin', 'q') == pytest.approx(math.sin(yaw))
-
-
 @pytest.mark.parametrize('numbers', [(0.0, 0.0, 0.0, 0.0), (0.0, 0.0, math.nan, 1.0),
                                      (0.0, math.inf, 0.0, 1.0)])
 def test_an_orientation_that_is_none_is_not_a_number(numbers):
@@ -131,27 +123,6 @@ def test_a_path_that_does_not_exist_names_what_does():
     message = SimpleNamespace(twist=SimpleNamespace(linear=SimpleNamespace(x=1.0, y=0.0)))
     with pytest.raises(InputError, match="unknown name 'z'; allowed: x, y"):
         message_fields.follow(message, 'twist.linear.z')
-
-
-@pytest.mark.parametrize('field', ['a..b', 'yaw_cos(q', '__import__("os")', 'a b', 'tan(q)', ''])
-def test_a_field_is_a_path_and_never_code(field):
-    with pytest.raises(InputError):
-        message_fields.split_field(field, 'topic')
-
-
-def test_numbers_are_written_in_the_type_that_stands_there():
-    message = SimpleNamespace(on=False, count=0, speed=0.0)
-    for path, value in (('on', 0.9), ('count', 2.6), ('speed', 2)):
-        message_fields.assign(message, path, value)
-    assert (message.on, message.count, message.speed) == (True, 3, 2.0)
-    assert isinstance(message.speed, float)
-
-
-def test_a_stamp_survives_its_way_through_a_header():
-    message = SimpleNamespace(header=SimpleNamespace(stamp=SimpleNamespace(sec=0, nanosec=0)))
-    message_fields.set_stamp(message, 12_345_678_901)
-    assert message.header.stamp.sec == 12
-    assert message_fields.stamp_ns(message) == 12_345_678_901
 
 
 def test_an_array_of_another_size_is_refused():

@@ -75,6 +75,14 @@ def read_samples(path, streams):
             for samples in found]
 
 
+def matrix(quaternion):
+    """Return the rotation matrix of a quaternion: how it turns the three axes."""
+    unit = np.array([quaternion.x, quaternion.y, quaternion.z, quaternion.w])
+    unit = unit / math.hypot(*unit)
+    return np.stack([axis + 2 * np.cross(unit[:3], np.cross(unit[:3], axis) + unit[3] * axis)
+                     for axis in np.eye(3)], axis=1)
+
+
 def vector(message, stream):
     """Return the numbers that the fields of a stream name."""
     numbers = []
@@ -92,6 +100,8 @@ def vector(message, stream):
             cosine = 1.0 - 2.0 * (value.y * value.y + value.z * value.z)
             numbers.append((cosine if field.startswith('yaw_cos') else sine)
                            / math.hypot(sine, cosine))
+        elif field.startswith('rotation_6d'):
+            numbers += matrix(value)[:, :2].T.ravel().tolist()
         else:
             numbers.append(value)
     return np.array(numbers, dtype=np.float64)

@@ -139,6 +139,7 @@ def test_an_array_beside_a_name_is_the_command(case):
     assert 'joints: a, r, m' not in robot.inspect()
     action, = robot.draft().action
     assert (action.fields, action.size, action.joints) == (('cmd',), 2, ())
+    assert action.set == {'name': 'arm'}
 
 
 def test_an_empty_trajectory_ends_the_command(case):
@@ -169,3 +170,22 @@ def test_a_gripper_that_is_sent_when_it_changes_gets_no_false_remark(case):
     for remark in ('nothing of that time', 'control_rate of', 'No action is seen',
                    'gripper/close data lies at low or high'):
         assert remark not in said
+
+
+def test_axes_and_buttons_are_one_stream(case):
+    joy = case('joy')
+    path = joy.folder / 'robot.yaml'
+    text = path.read_text()
+    for old, new in (('size: 6, fields: [axes]', "fields: ['axes[0:6]', 'buttons[0:4]']"),
+                     ('-1.0,-1.0,-1.0,-1.0,-1.0,-1.0', '-1.0,-1.0,-1.0,-1.0,-1.0,-1.0,0,0,0,0'),
+                     ('1.0,1.0,1.0,1.0,1.0,1.0]', '1.0,1.0,1.0,1.0,1.0,1.0,1,1,1,1]')):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    joy.convert()
+    actions = load_dataset('case/bag-v0').actions
+    # a button changes every 2 s, 1 ms after a tick
+    assert actions.shape == (298, 11) and set(np.round(actions[:, 6], 1)) == {-1.0, 1.0}
+    np.testing.assert_allclose(actions[:, 7:10], -1.0, atol=1e-4)
+    text = draft_robot(survey_bag(joy.bag(), Allowed()), 'robot')
+    assert '- "axes[0:6]"' in text and '- "buttons[0:4]"' in text

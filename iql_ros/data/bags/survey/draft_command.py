@@ -30,8 +30,8 @@ _TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
 def command_lines(stream: StreamDraft, choice: Choice, urdf: dict[str, JointLimits]) -> list[str]:
     """Return the lines that only an action has; `urdf` is what a URDF says of joints."""
     bounds = [outwards(low, high) for low, high in stream.ranges]
-    kinds = [kind_of(stream.topic['type'], field) for field in stream.fields
-             for _ in range(len(stream.joints) or stream.size or 1)]
+    kinds = [kind_of(stream.topic['type'], field)
+             for field, width in zip(stream.fields, stream.widths) for _ in range(width)]
     mean = stream.rule == 'mean'
     lines = [*_pair('    ', bounds), yaml_line('    # low, high',
                                                'the commands seen, rounded outwards')]
@@ -43,10 +43,7 @@ def command_lines(stream: StreamDraft, choice: Choice, urdf: dict[str, JointLimi
     if stream.topic['type'] == _TRAJECTORY:
         lines.append(yaml_line(f'    time_from_start: {1 / choice.control_rate:g}',
                                '[s] of the point that is sent'))
-    for path, values in stream.topic['texts'].items():
-        seen = ', '.join(repr(value) for value in values)
-        lines += comment(f'{path} was {seen} in the bag; a policy sends it empty', '    # ',
-                         '    #   ')
+    lines += _constants(stream)
     measured = _measured(stream, choice) if POSITION in kinds else []
     lines += _controls(kinds)
     if measured:
@@ -57,6 +54,22 @@ def command_lines(stream: StreamDraft, choice: Choice, urdf: dict[str, JointLimi
     lines += _stop(bounds, kinds, bool(measured), mean)
     lines.append(yaml_line(f'      downstream_timeout: {choice.timeout:g}',
                            '[s] TODO check: after which the robot stops by itself'))
+    return lines
+
+
+def _constants(stream: StreamDraft) -> list[str]:
+    """Return the lines of what every command is to hold besides, as it did in the bag."""
+    constants, lines = {}, []
+    for path, values in stream.topic['texts'].items():
+        if len(values) == 1 and values[0]:
+            constants[path] = values[0]
+        elif len(values) > 1:
+            seen = ', '.join(repr(value) for value in values)
+            lines += comment(f'{path} was {seen} in the bag; a policy sends it empty', '    # ',
+                             '    #   ')
+    if constants:
+        lines.append(yaml_line('    set:', 'what never changed in the bag'))
+        lines += [f'      {path}: {scalar(value)}' for path, value in constants.items()]
     return lines
 
 

@@ -20,6 +20,7 @@ import re
 
 from iql_ros.data.bags.survey.field_ranges import usual_range
 from iql_ros.data.bags.survey.remarks import hardly_moving, still_joints
+from iql_ros.robot.field_paths import parse_field
 
 _FEW = 10            # messages; of fewer nothing can be said
 _ROUNDING = 1e-15, 1e-9   # relative and absolute: what changes by less is a constant, computed
@@ -28,6 +29,7 @@ _PLANAR = 0.1        # |x| and |y| of a quaternion, up to which yaw says all of 
 _UNIT = 0.01         # by which the norm of a rotation may be off
 _BEAMS = 16
 _BYTES = 32          # of an array, from which it is an image or the like
+_OF_SINES = (-1.0, 1.0)   # the range of sines, cosines, and what a rotation matrix holds
 _SIZE = 256          # the longest array that is offered as a stream
 _INTERNAL = re.compile(r'(rcl_interfaces|rosgraph_msgs|diagnostic_msgs|tf2_msgs|action_msgs|'
                        r'lifecycle_msgs|bond|service_msgs|statistics_msgs|dynamic_reconfigure|'
@@ -50,6 +52,12 @@ class StreamDraft:
     doubt: str = ''                  # why it is commented out
     last_resort: bool = False        # taken after all where there is nothing better
     executed: str = ''               # topic of its gated twin
+
+    @property
+    def widths(self) -> list[int]:
+        """Return how many values every field gives."""
+        array = len(self.joints) or self.size or self.beams
+        return [parse_field(field).width(array) for field in self.fields]
 
     @property
     def name(self) -> str:
@@ -148,7 +156,7 @@ def _take_joints(draft: StreamDraft, fields: dict) -> None:
 def _take_numbers(draft: StreamDraft, fields: dict, command: bool) -> None:
     scalars = {name: entry for name, entry in fields.items()
                if '[' not in name and 'length' not in entry}
-    _drop_orientations(draft.topic, scalars, command)
+    _drop_orientations(draft, scalars, command)
     constants = []
     for name, entry in scalars.items():
         pair = scalars.get(_other_half(name), entry)
@@ -158,6 +166,9 @@ def _take_numbers(draft: StreamDraft, fields: dict, command: bool) -> None:
             draft.left_out.append(f"{name} is not finite in {entry['nan']:.1%}")
         elif _is_constant(entry) and _is_constant(pair):
             constants.append(f"{name} = {entry['minimum']:.4g}")
+        elif entry.get('wraps'):
+            draft.fields += [f'sin({name})', f'cos({name})']
+            draft.ranges += [_OF_SINES] * 2
         else:
             draft.fields.append(name)
             draft.ranges.append(usual_range(entry))
@@ -165,13 +176,14 @@ def _take_numbers(draft: StreamDraft, fields: dict, command: bool) -> None:
         draft.left_out.append('constant: ' + ', '.join(constants))
         moved = [text for text in constants if not text.endswith((' = 0', ' = -0'))]
         if command and moved:
-            draft.warnings.append(f"the policy's messages will hold 0 there: {', '.join(moved)}")
+            draft.warnings.append("the policy's messages will hold 0 there, unless 'set' says "
+                                  f'otherwise, of the stop, too: {", ".join(moved)}')
     _take_arrays(draft, fields)
 
 
-def _drop_orientations(topic: dict, scalars: dict, command: bool) -> None:
-    """Keep of every orientation either its yaw or its components."""
-    for path, (low, high) in topic['norms'].items():
+def _drop_orientations(draft: StreamDraft, scalars: dict, command: bool) -> None:
+    """Keep of every orientation its yaw, six numbers, or its components if it is none."""
+    for path, (low, high) in draft.topic['norms'].items():
         parts = [f'{path}.{name}' for name in 'xyzw']
         yaws = [f'yaw_cos({path})', f'yaw_sin({path})']
         tilts = [scalars[name] for name in parts[:2]]
@@ -179,7 +191,10 @@ def _drop_orientations(topic: dict, scalars: dict, command: bool) -> None:
         planar = all(_is_constant(entry) if command else (
             entry['minimum'] is not None
             and max(abs(entry['minimum']), abs(entry['maximum'])) <= _PLANAR) for entry in tilts)
-        for name in parts if unit and planar else yaws:
+        if unit and not planar:
+            draft.fields.append(f'rotation_6d({path})')
+            draft.ranges += [_OF_SINES] * 6
+        for name in [*(parts if unit else ()), *(() if unit and planar else yaws)]:
             scalars.pop(name, None)
 
 
@@ -189,22 +204,24 @@ def _other_half(name: str) -> str:
 
 
 def _take_arrays(draft: StreamDraft, fields: dict) -> None:
-    """Take the arrays of one size where there are no single numbers, else say they are there."""
-    arrays = {}
+    """Take the arrays: whole, where all are of one size and there are no single numbers."""
+    arrays, taken = {}, {}
     for name, entry in fields.items():
         if '[' in name or 'length' in entry:
             arrays.setdefault(name.partition('[')[0], []).append(entry)
     for path, entries in arrays.items():
         size, problem = _array_size(entries)
-        if problem is None and draft.fields and size != draft.size:
-            problem = 'a stream holds single numbers or arrays of one size'
         if problem:
             draft.left_out.append(f'{path}: {problem}')
             continue
-        draft.fields.append(path)
-        draft.size = size
+        taken[path] = size
         draft.ranges += [usual_range(entry) for entry in entries] * (
             size // len(entries))
+    if len(set(taken.values())) == 1 and not draft.fields:
+        draft.fields, draft.size = list(taken), next(iter(taken.values()))
+    else:
+        draft.fields += [f'{path}[0:{size}]' if size > 1 else f'{path}[0]'
+                         for path, size in taken.items()]
 
 
 def _array_size(entries: list[dict]) -> tuple[int, str | None]:

@@ -28,6 +28,8 @@ _LONG = 32           # longer arrays are one entry
 _TABLES = 64         # different (array, joint list) pairs that are kept of a topic
 _TEXTS = 8           # different values that are kept of a text
 _TEXT_LENGTH = 60
+_NEARLY = 0.5        # [rad] of a turn
+_LARGEST_ANGLE = 2 * np.pi + 0.01   # [rad] of one that is kept within a turn
 
 
 class _Columns:
@@ -41,6 +43,7 @@ class _Columns:
         self.minimum = np.full(len(names), np.inf)
         self.maximum = np.full(len(names), -np.inf)
         self.finite, self.changes = np.zeros(len(names), int), np.zeros(len(names), int)
+        self.wraps = np.zeros(len(names), int)
 
     def add(self, row, seconds: float) -> None:
         self._pending.append(row)
@@ -64,6 +67,7 @@ class _Columns:
         previous = np.concatenate([before, rows[:-1]])
         same = (rows == previous) | (np.isnan(rows) & np.isnan(previous))
         self.changes += (~same).sum(axis=0)
+        self.wraps += _wraps(previous, rows).sum(axis=0)
         self._last = rows[-1]
 
     def _keep(self, rows: np.ndarray, finite: np.ndarray) -> None:
@@ -79,13 +83,23 @@ class _Columns:
         odd = [None] * len(self.names)
         if self._kept:
             odd = look(np.concatenate(self._kept), np.concatenate(self._kept_seconds))
-        return [_entry(name, low, high, self.count, finite, changes, each)
-                for name, low, high, finite, changes, each in zip(
-                    self.names, self.minimum.tolist(), self.maximum.tolist(),
-                    self.finite.tolist(), self.changes.tolist(), odd)]
+        entries = [_entry(name, low, high, self.count, finite, changes, each)
+                   for name, low, high, finite, changes, each in zip(
+                       self.names, self.minimum.tolist(), self.maximum.tolist(),
+                       self.finite.tolist(), self.changes.tolist(), odd)]
+        for entry, wraps in zip(entries, self.wraps.tolist()):
+            if wraps and max(-entry['minimum'], entry['maximum']) <= _LARGEST_ANGLE:
+                entry['wraps'] = wraps
+        return entries
 
     def flips(self) -> dict[str, int]:
         return flips(self.names, np.concatenate(self._kept)) if self._kept else {}
+
+
+def _wraps(before: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Say where a value leaps by a turn, as an angle does that is kept within one."""
+    with np.errstate(invalid='ignore', over='ignore'):
+        return np.abs(np.abs(rows - before) - 2 * np.pi) < _NEARLY
 
 
 class _LongArray:
@@ -224,7 +238,7 @@ class FieldRanges:
         joint_lists (how many different ones), unnamed (messages with values for joints
         without names), texts (path -> values seen), norms (orientation -> [lowest, highest]),
         flips (orientation -> changes of its quaternion's sign). A field with something odd about
-        it also has odd, see oddities.Oddity.
+        it also has odd, see oddities.Oddity; an angle that leaps by a turn has wraps, how often.
         """
         scalars = {entry['name']: entry for entry in self._scalars.entries()}
         norms = {path: [scalars[f'norm({path})'][key] for key in ('minimum', 'maximum')]

@@ -92,7 +92,7 @@ def _observations(choice: Choice) -> list[str]:
             lines += _commented(block, stream)
             continue
         lines += block
-        index += len(stream.ranges) * (stream.beams or 1)
+        index += sum(stream.widths)
     if not choice.live(choice.observations):
         lines.insert(0, yaml_line('  TODO', 'no stream of this bag is usable as it is'))
     return lines
@@ -146,14 +146,13 @@ def _stream(stream: StreamDraft, choice: Choice, index: int, command=False) -> l
 
 def _fields(stream: StreamDraft, index: int) -> list[str]:
     """Return a line for every field: its place in the vector and the range that was seen."""
-    width = len(stream.joints) or stream.size or 1
-    lines = []
-    for position, field in enumerate(stream.fields):
-        ranges = stream.ranges[position * width:(position + 1) * width]
-        first = index + position * (stream.beams or width)
-        last = first + (stream.beams or width) - 1
+    lines, place, first = [], 0, index
+    for field, width in zip(stream.fields, stream.widths):
+        many = 1 if stream.beams else width     # of a scan one range is known
+        ranges, place = stream.ranges[place:place + many], place + many
+        last = first + width - 1
         where = f'[{first}]' if first == last else f'[{first}..{last}]'
-        where = '' if stream.doubt else f'{where} '
+        where, first = '' if stream.doubt else f'{where} ', last + 1
         if not stream.joints:
             ranges = [(min(low for low, _ in ranges), max(high for _, high in ranges))]
         texts = [' to '.join(range_text(low + 0.0, high + 0.0)) for low, high in ranges]

@@ -132,6 +132,7 @@ def test_the_draft_of_a_plain_robot(tmp_path):
     assert action.stamp == 'receive' and interface.observation[0].stamp == 'header'
     assert action.gate.downstream_timeout == 0.5 == action.max_age
     assert 'left out: constant: linear.y = 0' in text and 'angular.z = 0.5' in text
+    assert action.set == {}   # of a velocity the stop would have it, too
     episodes, _ = read_episodes([bag], parse_robot_interface(with_task(text), 'draft.yaml'))
     assert sum(len(episode.actions) for episode in episodes) > 190
 
@@ -142,11 +143,24 @@ def test_an_unfilled_task_is_refused_on_one_line(tmp_path):
     assert '\n' not in str(error.value)
 
 
-def test_a_command_with_a_text_says_what_it_was(tmp_path):
+def test_a_text_that_never_changed_in_a_command_is_set(tmp_path):
     text = draft(tmp_path, odom(), stream('/grip_command', lambda time: make(
         CUSTOM, 'left', time, np.zeros(0, np.float32))))
-    assert "finger was 'left' in the bag; a policy sends it empty" in text
-    assert parse_robot_interface(text, 'draft.yaml').action_names == ['grip_command force']
+    action, = parse_robot_interface(text, 'draft.yaml').action
+    assert action.value_names == ['grip_command force'] and action.set == {'finger': 'left'}
+
+
+def test_an_orientation_that_tilts_is_six_numbers_and_what_wraps_is_sine_and_cosine(tmp_path):
+    def tilted(time):
+        message = odometry(round(time * SECOND))
+        orientation = message.pose.pose.orientation
+        orientation.x, orientation.w = np.sin(0.4 * np.sin(time)), np.cos(0.4 * np.sin(time))
+        orientation.y = orientation.z = 0.0
+        message.pose.pose.position.z = (3 * time + np.pi) % (2 * np.pi) - np.pi
+        return message
+    observation, = loaded(tmp_path, stream('/odom', tilted), commands()).observation
+    assert observation.fields[0] == 'rotation_6d(pose.pose.orientation)'
+    assert observation.fields[-2:] == ('sin(pose.pose.position.z)', 'cos(pose.pose.position.z)')
 
 
 def test_a_command_that_was_never_zero_stops_nearest_to_it(tmp_path):
