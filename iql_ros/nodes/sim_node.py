@@ -118,8 +118,12 @@ class SimNode(GuardedParameters, Node):
                              'expected a JSON object of keyword arguments')
         import_environment(self._settings.env_id)
         env = make_env(self._settings.env_id, **kwargs).unwrapped
+        named = [stream.topic for stream in interface.observation if stream.joints]
         for stream in interface.observation:
             stream.check_invertible()
+            if stream.joints and named.count(stream.topic) > 1:
+                raise InputError(f"topic '{stream.topic}': several streams with 'joints' cannot "
+                                 'be turned back into one message')
         shapes = {'observation': (np.prod(env.observation_space.shape or (0,)),
                                   interface.observation_dim),
                   'action': (np.prod(env.action_space.shape), interface.action_dim)}
@@ -150,9 +154,13 @@ class SimNode(GuardedParameters, Node):
 
     def _make_entities(self) -> None:
         qos = LOCKSTEP_QOS if self._lockstep else QoSProfile(depth=10)
-        self._streams = [(stream, self.create_publisher(message_class(stream.type), stream.topic,
-                                                        qos))
-                         for stream in self._interface.observation]
+        self._publishers_of = {}     # by the name of a topic, which may have several streams
+        self._topics = [self.resolve_topic_name(stream.topic)
+                        for stream in self._interface.observation]
+        for stream, name in zip(self._interface.observation, self._topics):
+            if name not in self._publishers_of:
+                self._publishers_of[name] = self.create_publisher(
+                    message_class(stream.type), stream.topic, qos)
         self._reward_publisher = self.create_publisher(Float64, 'reward', qos)
         self._terminated_publisher = self.create_publisher(Bool, 'terminated', qos)
         self._clock_publisher = self.create_publisher(Clock, '/clock', qos)
@@ -187,12 +195,14 @@ class SimNode(GuardedParameters, Node):
             clock.clock.sec, clock.clock.nanosec = divmod(stamp_ns, _SECOND)
             self._clock_publisher.publish(clock)
         vector = observation_vector(observation, ())
-        messages = [(publisher, stream.encode(part, stamp_ns, make_message))
-                    for (stream, publisher), part in zip(
-                        self._streams, self._interface.split_observation(vector))]
+        messages = {}
+        for stream, name, part in zip(self._interface.observation, self._topics,
+                                      self._interface.split_observation(vector)):
+            messages[name] = stream.encode(part, stamp_ns, make_message, messages.get(name))
         for publisher, message in (
                 (self._reward_publisher, Float64(data=float(reward))),
-                (self._terminated_publisher, Bool(data=bool(terminated))), *messages):
+                (self._terminated_publisher, Bool(data=bool(terminated))),
+                *((self._publishers_of[name], message) for name, message in messages.items())):
             if self._recorder:
                 self._recorder.add(publisher.topic_name, message, stamp_ns)
             publisher.publish(message)

@@ -88,7 +88,7 @@ def parse_field(text: str) -> Field:
                          'path')
     function, path, first, last = match.groups()
     if function is not None and function not in FUNCTIONS:
-        raise InputError(f'{unknown_name("field function", function, FUNCTIONS)}')
+        raise unknown_name('field function', function, FUNCTIONS)
     if first is not None and function in rotations.WIDTHS:
         raise InputError(f"field '{text}': {function} is of an orientation, not of a number")
     first, last = (None if number is None else int(number) for number in (first, last))

@@ -219,11 +219,25 @@ def _streams(content, key: str, cls, where: str) -> tuple:
         raise InputError(f'{where}: {key}: got {shown(entries)}; expected a list of streams')
     streams = tuple(from_mapping(cls, entry, f'{where}: {key}[{index}]')
                     for index, entry in enumerate(entries))
-    topics = [stream.topic for stream in streams]
-    for topic in topics:
-        if topics.count(topic) > 1:
-            raise InputError(f"{where}: {key}: topic '{topic}' is given twice")
+    first = {}
+    for stream in streams:
+        other = first.setdefault(stream.topic.lstrip('/'), stream)  # `x` may be `/x`
+        if other is stream:
+            continue
+        if cls is Action:
+            raise InputError(f"{where}: {key}: topic '{stream.topic}' is given twice; a command "
+                             'is one whole message: expected all of its fields in one stream')
+        if other.type != stream.type:
+            raise InputError(f"{where}: {key}: topic '{stream.topic}' is given twice, of type "
+                             f'{other.type} and of {stream.type}')
+    _check_names([name for stream in streams for name in stream.value_names], f'{where}: {key}')
     return streams
+
+
+def _check_names(names: list[str], where: str) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise InputError(f"{where}: value '{twice}' is given twice")
 
 
 class ObservationBuffer:

@@ -234,14 +234,16 @@ class Stream:
         except InputError as error:
             raise InputError(f"topic '{self.topic}': {error}") from None
 
-    def encode(self, vector, time_ns: int, make_message):
+    def encode(self, vector, time_ns: int, make_message, message=None):
         """
         Return the message of a vector (dim,); inverse of decode.
+
+        `message` is one that another stream of the topic has begun.
 
         `make_message(type)` returns an empty message, so that no message package is needed
         here. A stream with `stamp: header` is stamped `time_ns`.
         """
-        message = make_message(self.type)
+        message = make_message(self.type) if message is None else message
         if self.stamp == 'header':
             message_writing.set_stamp(message, time_ns)
         if self.frame_id:
@@ -285,7 +287,7 @@ class StampField:
     def __post_init__(self):
         field_paths.parse_field(self.field)
         if self.unit not in message_writing.UNITS:
-            raise InputError(unknown_name('unit', self.unit, tuple(message_writing.UNITS)))
+            raise unknown_name('unit', self.unit, message_writing.UNITS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

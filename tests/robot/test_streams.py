@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from iql_ros.files import InputError
-from iql_ros.robot.streams import Observation
+from iql_ros.robot.gate_settings import GateSettings
+from iql_ros.robot.streams import Action, Observation, StampField
 
 
 def stamp():
@@ -148,3 +149,76 @@ def test_a_frame_that_is_stated_must_be_the_messages(found, expected, message):
     with pytest.raises(InputError) as error:
         stream.decode(twist)
     assert str(error.value) == message
+
+
+def command(fields=('data[1]',), **options):
+    gate = GateSettings(max_rate='none', stop='zero', downstream_timeout='none')
+    return Action(**{
+        'topic': 'servo', 'type': 'px4_msgs/msg/Setpoint', 'stamp': 'receive', 'max_age': 0.5,
+        'fields': fields, 'low': (-1.0,), 'high': (1.0,), 'rule': 'last', 'gate': gate, **options})
+
+
+def setpoint(type_name):
+    return SimpleNamespace(timestamp=0, data=array.array('d', [9.0] * 3), name='',
+                           yaw=0.0, header=SimpleNamespace(frame_id=''))
+
+
+def test_a_command_holds_constants_its_frame_and_its_time_beside_what_the_policy_says():
+    action = command(stamp=StampField('timestamp', 'us'), frame_id='base_link',
+                     set={'data': [np.nan] * 3, 'yaw': 2, 'name': 'arm'})
+    message = action.encode([0.5], 1_796_000_000_123_456_789, setpoint)
+    np.testing.assert_array_equal(message.data, [np.nan, 0.5, np.nan])
+    assert (message.timestamp, message.yaw, message.name) == (1_796_000_000_123_456, 2.0, 'arm')
+    assert message.header.frame_id == 'base_link' and action.decode(message).tolist() == [0.5]
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'set': {'nme': 'arm'}}, r"action 'servo' \(px4_msgs/msg/Setpoint\): .*unknown name 'nme'"),
+    ({'set': {'yaw': 'north'}}, "'yaw': got 'north'; expected what fits its float"),
+    ({'fields': ('dta[1]',)}, "unknown name 'dta'"),
+    ({'stamp': StampField('time_stamp', 'us')}, "unknown name 'time_stamp'")])
+def test_a_command_of_which_no_message_can_be_made_is_refused_before_it_has_to_be(
+        options, message):
+    with pytest.raises(InputError, match=message):
+        command(**options).check_message(setpoint)
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'set': {'data[1]': 0.0}}, "action 'servo': set: 'data\\[1\\]' is one of 'fields'"),
+    ({'fields': ('sin(yaw)',)}, "'sin\\(yaw\\)' cannot be turned back .* 'cos\\(yaw\\)'"),
+    ({'type': 'sensor_msgs/msg/JointState', 'fields': ('position[0]',)}, 'by name, in any order')])
+def test_a_command_that_makes_no_sense_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        command(**options)
+
+
+def test_a_unit_of_time_that_is_none_is_refused():
+    with pytest.raises(InputError, match="unknown unit 'min'; allowed: s, ms, us, ns"):
+        StampField('timestamp', 'min')
+
+
+def test_elements_and_arrays_of_unlike_sizes_stand_in_one_stream():
+    stream = Observation('joy', 'a/msg/B', ('axes[0:2]', 'buttons[3]', 'cos(axes[1])'), 1.0)
+    message = SimpleNamespace(axes=[0.5, 0.0, 7.0], buttons=[0, 0, 0, 1])
+    assert stream.decode(message).tolist() == [0.5, 0.0, 1.0, 1.0]
+    assert stream.value_names == ['joy axes[0]', 'joy axes[1]', 'joy buttons[3]',
+                                  'joy cos(axes[1])']
+    message.buttons.pop()
+    with pytest.raises(InputError, match=r"'buttons' has 3 values; the interface says \[3\]"):
+        stream.decode(message)
+
+
+def test_sine_and_cosine_of_joints_are_by_name():
+    stream = Observation('arm', 'sensor_msgs/msg/JointState', ('sin(position)', 'cos(position)'),
+                         1.0, joints=('a', 'b'))
+    message = SimpleNamespace(name=['b', 'a'], position=[0.0, np.pi / 2])
+    np.testing.assert_allclose(stream.decode(message), [1.0, 0.0, 0.0, 1.0], atol=1e-15)
+    assert stream.value_names[0] == 'arm sin(position)[a]'
+
+
+def test_an_orientation_of_a_bag_that_is_none_is_not_a_number_in_each_of_its_values():
+    stream = Observation('imu', 'a/msg/B', ('rotation_6d(q)', 'hemisphere(q)'), 1.0)
+    message = SimpleNamespace(q=SimpleNamespace(x=3.0, y=0.0, z=0.0, w=4.0))
+    assert np.isnan(stream.decode(message, recorded=True)).all() and stream.dim == 10
+    with pytest.raises(InputError, match='a quaternion of norm 5; expected 1'):
+        stream.decode(message)

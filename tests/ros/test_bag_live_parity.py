@@ -35,10 +35,48 @@ ROBOTS = share_folder() / 'config' / 'robots'
 SIMULATED = pytest.mark.ros_args('-r', '__ns:=/sim', '-r', '/clock:=clock')
 
 
-def run(graph, wait_for, tmp_path, robot, env_id):
-    """Record two episodes of a random policy at both nodes; return the live transitions."""
+# Every way of saying a field or a constant of which a message of this machine can be made.
+DIFFBOT_OTHERWISE = """
+robot: diffbot
+control_rate: 5.0
+observation:
+  - {topic: pose, type: geometry_msgs/msg/PoseStamped, max_age: 0.1,
+     fields: [pose.position.x, pose.position.y]}
+  - {topic: pose, type: geometry_msgs/msg/PoseStamped, max_age: 0.1,
+     fields: [sin(pose.position.z), cos(pose.position.z)]}
+  - {topic: odom, type: nav_msgs/msg/Odometry, max_age: 0.1,
+     fields: ['pose.covariance[3]', 'twist.covariance[34:35]']}
+action:
+  - {topic: wheels, type: std_msgs/msg/Float64MultiArray, stamp: receive,
+     fields: ['data[3]', 'data[1]'], set: {'data[0]': .nan, layout.data_offset: 7},
+     low: [-0.3, -1.5], high: [0.3, 1.5], max_age: 0.5, rule: mean, controls: velocity,
+     gate: {max_rate: [3.0, 15.0], stop: zero, downstream_timeout: 0.5}}
+task: {reward: iql_ros.tasks:docking_cost, terminated: iql_ros.tasks:docked, time_limit: 20.0,
+       episode: {topic: policy_node/event}, reset: {service: reset_world}}
+"""
+HOPPER_OTHERWISE = """
+robot: hopper
+control_rate: 125.0
+observation:
+  - {topic: pose, type: geometry_msgs/msg/PoseStamped, max_age: 0.008,
+     fields: [rotation_6d(pose.orientation)]}
+  - {topic: /imu, type: sensor_msgs/msg/Imu, max_age: 0.008,
+     fields: [projected_gravity(orientation), yaw(orientation)]}
+  - {topic: pose, type: geometry_msgs/msg/PoseStamped, max_age: 0.008, fields: [pose.position.x]}
+action:
+  - {topic: servo, type: geometry_msgs/msg/TwistStamped, frame_id: base_link, max_age: 0.008,
+     fields: [twist.linear.x, twist.linear.y, twist.angular.z], set: {twist.linear.z: .nan},
+     low: [-1.0, -1.0, -1.0], high: [1.0, 1.0, 1.0], rule: last,
+     gate: {max_rate: none, stop: zero, downstream_timeout: none}}
+task: {reward: {topic: reward, type: std_msgs/msg/Float64, field: data},
+       terminated: {topic: terminated, type: std_msgs/msg/Bool, field: data}, time_limit: 8.0,
+       reset: {service: reset_world}}
+"""
+
+
+def run(graph, wait_for, tmp_path, robot_config, env_id, count=2):
+    """Record episodes of a random policy at both nodes; return the live transitions."""
     rng, transitions, done = np.random.default_rng(0), [], threading.Event()
-    robot_config = ROBOTS / f'{robot}.yaml'
     scaling = load_robot_interface(robot_config).action_scaling
     common = [Parameter('robot_config', value=str(robot_config)),
               Parameter('lockstep', value=True), Parameter('record', value=True)]
@@ -49,7 +87,7 @@ def run(graph, wait_for, tmp_path, robot, env_id):
     policy = PolicyNode(
         done, make_act=lambda interface: lambda observation: scaling.to_physical(
             rng.uniform(-1.2, 1.2, scaling.low.size)),
-        overrides=[*common, Parameter('episodes', value=2),
+        overrides=[*common, Parameter('episodes', value=count),
                    Parameter('record_folder', value=str(tmp_path / 'policy'))])
     policy.on_transition = transitions.append
     graph.add(policy).begin()
@@ -78,7 +116,7 @@ def live_rows(transitions):
     ('diffbot', 'iql_ros/Diffbot-v0'), ('hopper', 'Hopper-v5')])
 def test_every_transition_of_the_bags_is_the_live_one_to_the_bit(
         graph, tmp_path, wait_for, robot, env_id):
-    transitions = run(graph, wait_for, tmp_path, robot, env_id)
+    transitions = run(graph, wait_for, tmp_path, ROBOTS / f'{robot}.yaml', env_id)
     interface = load_robot_interface(ROBOTS / f'{robot}.yaml')
     episodes, _ = read_episodes([tmp_path / 'policy'], interface)
     if robot == 'hopper':  # names no topic for its events: like the simulator's bag, see below
@@ -94,8 +132,28 @@ def test_every_transition_of_the_bags_is_the_live_one_to_the_bit(
 
 
 @SIMULATED
+@pytest.mark.parametrize('text, env_id, topics', [
+    (DIFFBOT_OTHERWISE, 'iql_ros/Diffbot-v0', {'/sim/pose', '/sim/odom', '/sim/wheels'}),
+    (HOPPER_OTHERWISE, 'Hopper-v5', {'/sim/pose', '/imu', '/sim/servo'})])
+def test_however_a_field_is_said_the_bag_has_what_the_policy_saw_to_the_bit(
+        graph, tmp_path, wait_for, text, env_id, topics):
+    path = tmp_path / 'robot.yaml'
+    path.write_text(text)
+    transitions = run(graph, wait_for, tmp_path, path, env_id, count=10)
+    for folder in ('policy', 'simulator'):
+        with Bag(next((tmp_path / folder).iterdir())) as bag:
+            assert topics <= set(bag.topics)
+            counts = {name: bag.topics[name].declared for name in topics}
+            # a topic of two streams is recorded once: as often as the others, ends aside
+            assert max(counts.values()) - min(counts.values()) <= 25
+        episodes, _ = read_episodes([tmp_path / folder], load_robot_interface(path))
+        assert as_rows(episodes)[:len(transitions)] == live_rows(transitions)
+    assert len(transitions) > 100
+
+
+@SIMULATED
 def test_a_bag_holds_what_the_interface_names_and_no_more(graph, tmp_path, wait_for):
-    run(graph, wait_for, tmp_path, 'diffbot', 'iql_ros/Diffbot-v0')
+    run(graph, wait_for, tmp_path, ROBOTS / 'diffbot.yaml', 'iql_ros/Diffbot-v0')
     topics = {'/sim/robot_pose', '/sim/joint_states', '/sim/cmd_vel'}
     for node, others in (('policy', {'/sim/policy_node/event'}),
                          ('simulator', {'/sim/reward', '/sim/terminated'})):
@@ -125,7 +183,7 @@ class Operator(Node):
 @SIMULATED
 def test_a_bag_has_the_operators_flags_and_actions_on_every_tick(graph, tmp_path, wait_for):
     graph.add(Operator())
-    transitions = run(graph, wait_for, tmp_path, 'diffbot', 'iql_ros/Diffbot-v0')
+    transitions = run(graph, wait_for, tmp_path, ROBOTS / 'diffbot.yaml', 'iql_ros/Diffbot-v0')
     flags = [step.intervention for step in transitions]
     assert any(flags) and not all(flags)
     interface = load_robot_interface(ROBOTS / 'diffbot.yaml')

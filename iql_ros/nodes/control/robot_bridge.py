@@ -106,12 +106,16 @@ class RobotBridge:
     def _subscribe(self) -> None:
         self._subscriptions = []
         self._waiter = MessageWaiter(self._node) if self._lockstep else None
-        for index, (topic, type_name, _, stream) in enumerate(self._sources):
+        sharing = {}     # one topic may have several streams
+        for index, name in enumerate(self._full_names):
+            sharing.setdefault((name, self._sources[index][1]), []).append(index)
+        for indices in sharing.values():
+            topic, type_name, _, stream = self._sources[indices[0]]
             qos = LOCKSTEP_QOS if stream is None else stream_qos(stream, self._lockstep)
             if stream is None and not self._lockstep:
                 qos = QoSProfile(depth=100)
             self._subscriptions.append(self._node.create_subscription(
-                message_class(type_name), topic, functools.partial(self._on_message, index), qos,
+                message_class(type_name), topic, functools.partial(self._on_message, indices), qos,
                 callback_group=self._waiter))
         if self._lockstep:
             self._subscriptions.append(self._node.create_subscription(
@@ -124,7 +128,13 @@ class RobotBridge:
         self.clock_ns = stamp
         self._steps.put(len(self._sources), None, stamp)
 
-    def _on_message(self, index: int, message) -> None:
+    def _on_message(self, indices: list[int], message) -> None:
+        seen = False
+        for index in indices:
+            seen = self._take(index, message, tap=not seen) or seen
+
+    def _take(self, index: int, message, tap: bool) -> bool:
+        """Take what a message says to a stream; say whether it said anything."""
         _, _, decode, stream = self._sources[index]
         if stream is not None:
             self.received[index] += 1
@@ -132,19 +142,21 @@ class RobotBridge:
             value = decode(message)
             stamp = self._stamp(message, stream)
         except OtherJointsError:  # of another part of the robot, under the same topic
-            return
+            return False
         except UnseenError as error:
-            self._take_unseen(index, message, str(error))
-            return
+            self._take_unseen(index, message, str(error), tap)
+            return True
         except InputError as error:
             self._misfits[index] = str(error)
             self._refuse(index, str(error), self._on_unfit)
-            return
+            return False
         self._misfits.pop(index, None)
         self._unseen.pop(index, None)
         ahead = self._is_ahead(index, stamp)
         with self.lock:
-            if stamp is None:
+            if not tap:
+                pass
+            elif stamp is None:
                 self._without_stamp[index] = message
             else:
                 self._tap(self._full_names[index], message, stamp)
@@ -154,16 +166,18 @@ class RobotBridge:
                 self._keep(index, stamp, value)
         if stream is not None and not self._lockstep and not ahead:
             self._check_finite(index, stream, value)
+        return True
 
-    def _take_unseen(self, index: int, message, text: str) -> None:
+    def _take_unseen(self, index: int, message, text: str, tap: bool) -> None:
         """Record a message that is no sample, and why it is none."""
         self._unseen[index] = text
         if self._lockstep:
             self._on_fault(text)
             return
-        with self.lock:
-            self._tap(self._full_names[index], message,
-                      self._stamp(message, self._sources[index][3]))
+        if tap:
+            with self.lock:
+                self._tap(self._full_names[index], message,
+                          self._stamp(message, self._sources[index][3]))
 
     def _keep(self, index: int, stamp_ns: int, value) -> None:
         if self._sources[index][3] is None:
