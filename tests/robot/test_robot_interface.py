@@ -81,7 +81,8 @@ def test_vectors_are_field_major_in_the_order_of_the_file():
     ('geometry_msgs/msg/Pose,', 'os.system,', 'expected pkg/msg/Name'),
     ('action:\n', 'action:\n  - {topic: /cmd_vel, type: geometry_msgs/msg/Twist, '
      'fields: [linear.y], low: [-1], high: [1], max_age: 1, rule: mean, '
-     'gate: {max_rate: none, stop: zero, downstream_timeout: none}}\n', "topic 'cmd_vel' is given twice; a command is one whole"),
+     'gate: {max_rate: none, stop: zero, downstream_timeout: none}}\n',
+     "topic 'cmd_vel' is given twice; a command is one whole"),
     ('action:\n', '  - {topic: pose, type: geometry_msgs/msg/Pose, max_age: 0.2, '
      'fields: [position.x]}\naction:\n', "value 'pose position.x' is given twice"),
     ('robot: toy', 'robot:', 'robot: got None; expected a name'),
