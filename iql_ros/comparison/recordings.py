@@ -191,7 +191,8 @@ class Recordings:
         for tick, (row, action) in enumerate(zip(self._rows, actions)):
             if int(row) in firsts or gate.trip_reason is not None:
                 gate.rest()
-            gate.observe(self._dataset.observations[row], tick * gate.period_ns)
+            gate.observe(self._dataset.observations[row][self._interface.sensed_index],
+                         tick * gate.period_ns)
             command = gate.apply(action, tick * gate.period_ns).command
             changed += not np.allclose(command, action, rtol=0, atol=_SAME)
         return changed / len(self._rows)

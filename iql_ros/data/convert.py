@@ -64,7 +64,7 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
     check_new_id(dataset_id, update)
     names = ', '.join(map(str, sources))
     if environment is not None:
-        check_environment(environment, names, interface.observation_dim, interface.action_dim)
+        check_environment(environment, names, interface.sensed_dim, interface.action_dim)
     Task(interface)  # imports its functions, or refuses them
     named = [value for value in interface.task.values() if isinstance(value, str)]
     settings = {'namespace': namespace, 'allow': sorted(allow), 'environment': environment,

@@ -125,7 +125,7 @@ class SimNode(GuardedParameters, Node):
                 raise InputError(f"topic '{stream.topic}': several streams with 'joints' cannot "
                                  'be turned back into one message')
         shapes = {'observation': (np.prod(env.observation_space.shape or (0,)),
-                                  interface.observation_dim),
+                                  interface.sensed_dim),
                   'action': (np.prod(env.action_space.shape), interface.action_dim)}
         for name, (theirs, ours) in shapes.items():
             if theirs != ours:
@@ -197,7 +197,7 @@ class SimNode(GuardedParameters, Node):
         vector = observation_vector(observation, ())
         messages = {}
         for stream, name, part in zip(self._interface.observation, self._topics,
-                                      self._interface.split_observation(vector)):
+                                      self._interface.split_sensed(vector)):
             messages[name] = stream.encode(part, stamp_ns, make_message, messages.get(name))
         for publisher, message in (
                 (self._reward_publisher, Float64(data=float(reward))),

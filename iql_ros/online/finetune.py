@@ -112,7 +112,7 @@ def open_run(settings: FinetuneSettings, *, robot_config: str | None = None,
     gate = Gate(interface)
     evaluator = None
     if env is not None:
-        check_environment(env, dataset.observations.shape[1], dataset.actions.shape[1],
+        check_environment(env, interface.sensed_dim, dataset.actions.shape[1],
                           dataset.observation_keys)
         evaluator = Evaluator(env, settings.evaluation_episodes, interface.action_scaling, gate,
                               dataset.observation_keys)

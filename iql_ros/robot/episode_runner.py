@@ -81,22 +81,25 @@ class EpisodeRunner:
         """End the episode at the next tick: end (truncated), success, failure (terminated)."""
         self._request = kind
 
-    def tick(self, tick_ns: int, observation: np.ndarray,
+    def tick(self, tick_ns: int, sensed: np.ndarray,
              operator: np.ndarray | None = None) -> TickResult:
         """
         Complete the last transition and decide on the next command.
 
-        Nothing that is not finite enters a transition: a trip leaves the last one out.
-        `operator` is an operator's action (action_dim,), NaN where the policy keeps its say.
+        `sensed` is (sensed_dim,), of the tick. Nothing that is not finite enters a transition: a
+        trip leaves the last one out. `operator` is an operator's action (action_dim,), NaN where
+        the policy keeps its say.
         """
-        self.gate.observe(observation, tick_ns)
-        reason = self._check(observation) if self.gate.trip_reason is None else ''
-        if reason:
-            self.gate.trip(reason)
+        self.gate.observe(sensed, tick_ns)
         if self.gate.trip_reason is not None:
             return TickResult(None, None, self._over('trip'), tick_ns)
         request, self._request = self._request, None
-        transition = self.builder.tick(tick_ns, observation, self._outcome(request))
+        transition = self.builder.tick(tick_ns, sensed, self._outcome(request))
+        observation = self.builder.observation
+        reason = self._check(observation)
+        if reason:
+            self.gate.trip(reason)
+            return TickResult(None, None, self._over('trip'), tick_ns)
         ended = self._end_of(transition, request)
         # what an operator sent after the tick's time, before it was sampled, is the newer one
         command, changed, stamp_ns = None, None, max(tick_ns, self.gate.last_ns or tick_ns)

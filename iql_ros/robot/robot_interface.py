@@ -26,7 +26,7 @@ import numpy as np
 from iql_ros.files import (
     check_keys, from_mapping, InputError, parse_yaml, read_text, shown, unknown_name)
 from iql_ros.robot.action_scaling import ActionScaling
-from iql_ros.robot.streams import Action, Observation
+from iql_ros.robot.streams import Action, Observation, Previous
 
 _KEYS = ('robot', 'control_rate', 'settle', 'observation', 'action', 'task')
 _SECOND = 1_000_000_000  # [ns]
@@ -50,11 +50,27 @@ class RobotInterface:
     action: tuple[Action, ...]             # what the policy commands, at least one stream
     task: dict                             # reward, ends and reset
     text: str                              # the YAML that it was read from; no key of it
+    # the streams of `observation` and what was sent before, in the file's order; no key of it
+    parts: tuple[Observation | Previous, ...]
+
+    @property
+    def sensed_dim(self) -> int:
+        """Return the length of what is sensed at a tick: an observation without the past."""
+        return sum(stream.dim for stream in self.observation)
 
     @property
     def observation_dim(self) -> int:
         """Return the length of an observation."""
-        return sum(stream.dim for stream in self.observation)
+        return sum(map(self._dim, self.parts))
+
+    def _dim(self, part) -> int:
+        dim = self.action_dim if isinstance(part, Previous) else part.dim
+        return dim * part.history
+
+    @functools.cached_property
+    def remembers(self) -> bool:
+        """Say whether an observation holds more than what is sensed at its tick."""
+        return any(isinstance(part, Previous) or part.history > 1 for part in self.parts)
 
     @property
     def action_dim(self) -> int:
@@ -62,9 +78,30 @@ class RobotInterface:
         return sum(stream.dim for stream in self.action)
 
     @property
-    def observation_names(self) -> list[str]:
-        """Return a name for every value of an observation."""
+    def sensed_names(self) -> list[str]:
+        """Return a name for every value that is sensed at a tick."""
         return [name for stream in self.observation for name in stream.value_names]
+
+    @property
+    def observation_names(self) -> list[str]:
+        """Return a name for every value of an observation; (-1): of one tick before."""
+        found = []
+        for part in self.parts:
+            first = isinstance(part, Previous)
+            names = self.action_names if first else part.value_names
+            for back in range(first, first + part.history):
+                found += [f'{name} (-{back})' if back else name for name in names]
+        return found
+
+    @functools.cached_property
+    def sensed_index(self) -> np.ndarray:
+        """Return where in an observation the values sensed at its tick are, (sensed_dim,)."""
+        found, first = [], 0
+        for part in self.parts:
+            if not isinstance(part, Previous):
+                found += range(first, first + part.dim)
+            first += self._dim(part)
+        return np.array(found)
 
     @property
     def action_names(self) -> list[str]:
@@ -109,8 +146,8 @@ class RobotInterface:
 
     @functools.cached_property
     def measured(self) -> np.ndarray:
-        """Return which value of an observation measures each of an action; -1: none does."""
-        names = self.observation_names
+        """Return which sensed value measures each of an action; -1: none does."""
+        names = self.sensed_names
         return np.array([index for stream in self.action for index in (
             map(names.index, stream.measured) if stream.measured else [-1] * stream.dim)])
 
@@ -118,9 +155,9 @@ class RobotInterface:
         """Split an action (action_dim,) into one vector a stream."""
         return _split(action, self.action)
 
-    def split_observation(self, observation) -> list[np.ndarray]:
-        """Split an observation (observation_dim,) into one vector a stream."""
-        return _split(observation, self.observation)
+    def split_sensed(self, sensed) -> list[np.ndarray]:
+        """Split what is sensed at a tick (sensed_dim,) into one vector a stream."""
+        return _split(sensed, self.observation)
 
     def contract(self) -> dict:
         """
@@ -130,8 +167,15 @@ class RobotInterface:
         recording, the simulator and the robot; these may not.
         """
         return {'control_rate': self.control_rate,
-                'observation': [stream.contract() for stream in self.observation],
+                'observation': [self._previous_contract(part) if isinstance(part, Previous)
+                                else part.contract() for part in self.parts],
                 'action': [stream.contract() for stream in self.action]}
+
+    def _previous_contract(self, part: Previous) -> dict:
+        """Return what gives earlier commands their meaning, what stands for the first too."""
+        stops = [stream.gate.stop if isinstance(stream.gate.stop, str) else list(stream.gate.stop)
+                 for stream in self.action]
+        return {**dataclasses.asdict(part), 'stop': stops}
 
     @property
     def contract_hash(self) -> str:
@@ -199,32 +243,42 @@ def parse_robot_interface(text: str, where: str) -> RobotInterface:
     if not isinstance(settle, (int, float)) or not 0 <= settle < 1 / rate:
         raise InputError(f'{where}: settle: got {shown(settle)}; allowed: 0 <= s < 1 / '
                          'control_rate')
+    parts = _entries(content, 'observation', Observation, where)
+    streams = tuple(part for part in parts if isinstance(part, Observation))
+    if not streams or len(parts) > len(streams) + 1:
+        raise InputError(f"{where}: observation: got {shown(content['observation'])}; expected at "
+                         "least one topic, and 'previous' at most once")
     interface = RobotInterface(
         robot=content['robot'], control_rate=float(rate), settle=float(settle),
-        observation=_streams(content, 'observation', Observation, where),
-        action=_streams(content, 'action', Action, where),
-        task=content['task'], text=text)
+        observation=_check_streams(streams, 'observation', where),
+        action=_check_streams(_entries(content, 'action', Action, where), 'action', where),
+        task=content['task'], text=text, parts=parts)
     for stream in interface.action:
         stream.gate.check_timeout(float(rate), f"{where}: action '{stream.topic}'")
         for name in stream.measured:
-            if name not in interface.observation_names:
-                wrong = unknown_name('observed value', name, interface.observation_names)
+            if name not in interface.sensed_names:
+                wrong = unknown_name('observed value', name, interface.sensed_names)
                 raise InputError(f"{where}: action '{stream.topic}': measured: {wrong}")
     return interface
 
 
-def _streams(content, key: str, cls, where: str) -> tuple:
+def _entries(content, key: str, cls, where: str) -> tuple:
     entries = content[key]
     if not isinstance(entries, list) or not entries:
         raise InputError(f'{where}: {key}: got {shown(entries)}; expected a list of streams')
-    streams = tuple(from_mapping(cls, entry, f'{where}: {key}[{index}]')
-                    for index, entry in enumerate(entries))
+    return tuple(from_mapping(
+        Previous if cls is Observation and isinstance(entry, dict) and 'previous' in entry
+        else cls, entry, f'{where}: {key}[{index}]') for index, entry in enumerate(entries))
+
+
+def _check_streams(streams: tuple, key: str, where: str) -> tuple:
+    """Return streams that go together."""
     first = {}
     for stream in streams:
         other = first.setdefault(stream.topic.lstrip('/'), stream)  # `x` may be `/x`
         if other is stream:
             continue
-        if cls is Action:
+        if key == 'action':
             raise InputError(f"{where}: {key}: topic '{stream.topic}' is given twice; a command "
                              'is one whole message: expected all of its fields in one stream')
         if other.type != stream.type:
@@ -275,7 +329,7 @@ class ObservationBuffer:
 
     def sample(self, tick_ns: int) -> np.ndarray | None:
         """
-        Return the observation (observation_dim,) of a tick, or None when a stream is too old.
+        Return what is sensed (sensed_dim,) at a tick, or None when a stream is too old.
 
         Causal: of every stream the latest sample stamped at or before the tick, and none
         older than its max_age; nothing is interpolated. Older samples are forgotten, so ticks
@@ -295,7 +349,7 @@ class ObservationBuffer:
                                for index, values in enumerate(self._values)])
 
     def newest(self, time_ns: int) -> np.ndarray:
-        """Return the newest values (observation_dim,), NaN where they are older than max_age."""
+        """Return the newest values (sensed_dim,), NaN where they are older than max_age."""
         parts = []
         for index, (stream, stamps) in enumerate(zip(self._streams, self._stamps)):
             fresh = stamps and time_ns - stamps[-1] <= stream.max_age_ns

@@ -42,11 +42,11 @@ class Gate:
 
     def __init__(self, interface: RobotInterface):
         """Take the gate settings of every action stream."""
-        self.rules = gate_rules(interface)
+        self.interface, self.rules = interface, gate_rules(interface)
         self.period_ns = interface.period_ns
         self.scale = 1.0                    # of limits and rates, for first drives; (0, 1]
         self._indices, self._names = interface.measured, interface.action_names
-        self._observed = interface.observation_names
+        self._observed = interface.sensed_names
         self._unknown = np.full(len(self._names), np.nan)
         self._nothing = np.zeros(len(self._names), bool)
         self._watches = bool(np.isfinite(self.rules.max_error).any())
@@ -89,7 +89,7 @@ class Gate:
 
     def observe(self, observation: np.ndarray, stamp_ns: int) -> None:
         """
-        See where the robot is, an observation (observation_dim,) of a time [ns].
+        See where the robot is, what is sensed (sensed_dim,) at a time [ns].
 
         Trips when a value is not finite, or a position has been too far from its command for
         too long.
@@ -105,7 +105,7 @@ class Gate:
         """
         See where the robot is between episodes; say whether something may be commanded.
 
-        Of an observation (observation_dim,), NaN for what is not known. Not while it is unknown
+        Of what is sensed (sensed_dim,), NaN for what is not known. Not while it is unknown
         where a position is, or that is outside its limits.
         """
         self.measured = self.where(observation)

@@ -38,6 +38,7 @@ _CONTROLS = {
 _VELOCITIES = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 TOPIC_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _MAX_AGE = 1_000_000  # [s]
+_LONGEST_HISTORY = 100  # [ticks]
 
 
 def kind_of(type_name: str, field: str) -> str:
@@ -272,9 +273,42 @@ class Stream:
         return target
 
 
+def _check_history(history: int, where: str) -> None:
+    if not 1 <= history <= _LONGEST_HISTORY:
+        raise InputError(f'{where}: history: got {history}; allowed: 1 to {_LONGEST_HISTORY}')
+
+
 @dataclasses.dataclass(frozen=True)
 class Observation(Stream):
     """A stream that the policy sees."""
+
+    # at how many ticks, this one first, its values are seen; before an episode's start they count
+    # as the first ones; allowed: 1 to 100
+    history: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_history(self.history, f"topic '{self.topic}'")
+
+    def contract(self) -> dict:
+        """Return what gives the vector its meaning."""
+        said = super().contract()
+        return {**said, 'history': self.history} if self.history > 1 else said
+
+
+@dataclasses.dataclass(frozen=True)
+class Previous:
+    """What was sent before, as a part of the observation."""
+
+    # the command that was in force since the tick before, after the gate, an operator's too; at
+    # an episode's start the stop; allowed: action
+    previous: str
+    history: int = 1     # of how many ticks, the last one first; allowed: 1 to 100
+
+    def __post_init__(self):
+        if self.previous != 'action':
+            raise unknown_name('previous', self.previous, ('action',))
+        _check_history(self.history, 'previous: action')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ import dataclasses
 
 import numpy as np
 
+from iql_ros.robot.memory import ObservationMemory
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
 
@@ -123,6 +124,7 @@ class TransitionBuilder:
     def __init__(self, interface: RobotInterface, task: Task):
         """Start outside of any episode."""
         self._interface, self._task = interface, task
+        self._memory = ObservationMemory(interface)
         self.clear()
 
     def clear(self) -> None:
@@ -135,6 +137,7 @@ class TransitionBuilder:
     def end_episode(self) -> None:
         """Leave the episode; the next tick starts another."""
         self._pending = None  # (tick_ns, observation) without its successor
+        self.observation: np.ndarray | None = None   # of the last tick, (observation_dim,)
         self.steps = 0
 
     @property
@@ -166,18 +169,19 @@ class TransitionBuilder:
         """Take a termination flag that arrived on the task's topic."""
         self._terminations.append((stamp_ns, terminated))
 
-    def tick(self, tick_ns: int, observation: np.ndarray,
+    def tick(self, tick_ns: int, sensed: np.ndarray,
              outcome: float | None = None) -> Transition | None:
         """
-        Take the observation of a tick and return the transition that it completes.
+        Take what is sensed (sensed_dim,) at a tick; return the transition that it completes.
 
         None for the first tick of an episode, and when no command was in force since the last
         tick: the episode is then over and starts anew here. `outcome` is the reward of a person
         who says success or failure, which terminates the episode. The transition is flagged
         when an operator had control at any time of [t_k, t_k+1).
         """
-        pending, self._pending = self._pending, (tick_ns, observation)
+        pending = self._pending
         if pending is None:
+            self._wait(tick_ns, self._memory.begin(sensed))
             self._take(self._rewards, tick_ns), self._take(self._terminations, tick_ns)
             self._take_control(tick_ns, tick_ns)
             return None
@@ -187,9 +191,12 @@ class TransitionBuilder:
         rewards = self._take(self._rewards, tick_ns)
         flags = self._take(self._terminations, tick_ns)
         if any(part is None for part in parts):
+            self._wait(tick_ns, self._memory.begin(sensed))
             self.steps = 0
             return None
         action = np.concatenate(parts)
+        observation = self._memory.observe(sensed, action)
+        self._wait(tick_ns, observation)
         reward = sum(rewards, 0.0) + self._task.reward(start_observation, action, observation)
         terminated = any(flags) or self._task.terminated(start_observation, action, observation)
         if outcome is not None:
@@ -198,6 +205,9 @@ class TransitionBuilder:
         truncated = not terminated and self.steps >= self._task.time_limit_ticks
         return Transition(start_ns, start_observation, action, reward, observation,
                           bool(terminated), truncated, intervention)
+
+    def _wait(self, tick_ns: int, observation: np.ndarray) -> None:
+        self._pending, self.observation = (tick_ns, observation), observation
 
     def _take_control(self, start_ns: int, until_ns: int) -> bool:
         """Say whether an operator had control at any time of [start, until)."""

@@ -24,6 +24,7 @@ import numpy as np
 from iql_ros.files import InputError, read_text, write_atomic
 from iql_ros.learner.choice import Draw
 from iql_ros.robot.action_scaling import ActionScaling
+from iql_ros.robot.memory import ObservationMemory
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.safety import Gate
 
@@ -68,7 +69,8 @@ def run_episodes(policy, env, episodes: int, seed: int, scaling: ActionScaling,
         InputError: when the environment's dimensions are not the policy's.
 
     """
-    check_environment(env, policy.observation_dim, policy.action_dim, observation_keys)
+    check_environment(env, gate.interface.sensed_dim if gate else policy.observation_dim,
+                      policy.action_dim, observation_keys)
     for number in range(episodes):
         yield _run_episode(policy, env, number, seed, scaling, gate, observation_keys)
 
@@ -94,27 +96,31 @@ def check_environment(env, observation_dim: int, action_dim: int, observation_ke
 def _run_episode(policy, env, number: int, seed: int, scaling, gate, keys) -> EpisodeResult:
     from iql_ros.sim.envs import observation_vector, success_of
     observation, info = env.reset(seed=seed + number)
-    observation = observation_vector(observation, keys)
+    observation, memory = observation_vector(observation, keys), None
     if gate is not None:
         gate.rest()
+        memory, sensed = ObservationMemory(gate.interface), observation
+        observation = memory.begin(sensed)
     return_, length, terminated, truncated = 0.0, 0, False, False
     while not (terminated or truncated):
         action = scaling.to_physical(policy.act(observation, Draw(seed, number, length)))
         if gate is not None:
-            action = _gated(gate, observation, action, length)
+            action = _gated(gate, sensed, action, length)
             if gate.trip_reason is not None:
                 truncated = True
                 break
         observation, reward, terminated, truncated, info = env.step(
             np.asarray(action, env.action_space.dtype))
         observation = observation_vector(observation, keys)
+        if memory is not None:
+            sensed, observation = observation, memory.observe(observation, action)
         return_, length = return_ + float(reward), length + 1
     return EpisodeResult(number, seed + number, return_, length, bool(terminated), bool(truncated),
                          success_of(info))
 
 
-def _gated(gate: Gate, observation, action, tick: int) -> np.ndarray:
-    gate.observe(observation, tick * gate.period_ns)
+def _gated(gate: Gate, sensed, action, tick: int) -> np.ndarray:
+    gate.observe(sensed, tick * gate.period_ns)
     return gate.apply(action, tick * gate.period_ns).command
 
 
@@ -210,7 +216,8 @@ class Evaluator:
             print(f'no evaluation while training: {error}', flush=True)
             return None
         keys = dataset.observation_keys
-        check_environment(env, dataset.observations.shape[1], dataset.actions.shape[1], keys)
+        check_environment(env, interface.sensed_dim if interface else (
+            dataset.observations.shape[1]), dataset.actions.shape[1], keys)
         return cls(env, episodes,
                    ActionScaling(dataset.action_low, dataset.action_high),
                    interface and Gate(interface), keys)

@@ -178,7 +178,7 @@ class EpisodeCutter:
             self._why = f'no {names} young enough'
             return None
         if not np.isfinite(observation).all():
-            name = self._interface.observation_names[np.flatnonzero(~np.isfinite(observation))[0]]
+            name = self._interface.sensed_names[np.flatnonzero(~np.isfinite(observation))[0]]
             self._refuse_value('observation', name, tick_ns)
             return None
         if self._inside:
