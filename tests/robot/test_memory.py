@@ -74,7 +74,7 @@ def test_a_stop_that_holds_counts_as_sent_where_the_robot_stands():
 
 
 def test_without_a_past_nothing_is_added_and_the_contract_is_what_it_was():
-    interface = cart(', history: 3', '')
+    interface = cart(',\n     history: 3', '')
     plain = parse_robot_interface(interface.text.replace(
         '  - {previous: action, history: 2}\n', ''), 'cart')
     sensed = np.array([1.0, 2.0])
