@@ -45,7 +45,8 @@ observation:
   - {topic: pose, type: geometry_msgs/msg/PoseStamped, max_age: 0.1,
      fields: [sin(pose.position.z), cos(pose.position.z)]}
   - {topic: odom, type: nav_msgs/msg/Odometry, max_age: 0.1,
-     fields: ['pose.covariance[3]', 'twist.covariance[34:35]']}
+     fields: ['pose.covariance[3]', 'twist.covariance[34:35]'], history: 3}
+  - {previous: action, history: 2}
 action:
   - {topic: wheels, type: std_msgs/msg/Float64MultiArray, stamp: receive,
      fields: ['data[3]', 'data[1]'], set: {'data[0]': .nan, layout.data_offset: 7},
@@ -63,6 +64,7 @@ observation:
   - {topic: /imu, type: sensor_msgs/msg/Imu, max_age: 0.008,
      fields: [projected_gravity(orientation), yaw(orientation)]}
   - {topic: pose, type: geometry_msgs/msg/PoseStamped, max_age: 0.008, fields: [pose.position.x]}
+  - {previous: action}
 action:
   - {topic: servo, type: geometry_msgs/msg/TwistStamped, frame_id: base_link, max_age: 0.008,
      fields: [twist.linear.x, twist.linear.y, twist.angular.z], set: {twist.linear.z: .nan},

@@ -189,3 +189,19 @@ def test_axes_and_buttons_are_one_stream(case):
     np.testing.assert_allclose(actions[:, 7:10], -1.0, atol=1e-4)
     text = draft_robot(survey_bag(joy.bag(), Allowed()), 'robot')
     assert '- "axes[0:6]"' in text and '- "buttons[0:4]"' in text
+
+
+def test_joints_that_come_in_several_messages_are_a_stream_each_with_an_age_of_their_own(case):
+    arm = case('partial_joints')
+    text = draft_robot(survey_bag(arm.bag(), Allowed()), 'robot').replace(
+        'reward: TODO', 'reward: -1.0').replace('time_limit: TODO', 'time_limit: 20.0')
+    (arm.folder / 'robot.yaml').write_text(text.replace(
+        'control_rate: 20', 'control_rate: 10'))
+    interface = parse_robot_interface(text, 'draft')
+    assert [(stream.topic, stream.joints) for stream in interface.observation] == [
+        ('joint_states', ('arm_1', 'arm_2')), ('joint_states', ('gripper',))]
+    assert interface.observation[1].max_age > 2 * 0.04 > interface.observation[0].max_age
+    assert '98 transitions' in arm.convert()
+    observations = load_dataset('case/bag-v0').observations
+    # the newest one before a tick: of the arm 20 ms apart, of the gripper 5 ms after every second
+    assert observations.shape == (98, 3) and len(np.unique(observations[:, 2])) == 2

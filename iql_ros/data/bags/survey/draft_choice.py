@@ -88,7 +88,7 @@ class Choice:
 def choose(survey: dict) -> Choice:
     """Return the streams to take from a survey, the doubtful ones marked with their reason."""
     observations, actions, unusable = [], [], []
-    for topic in survey['topics']:
+    for topic in [part for topic in survey['topics'] for part in _by_joints(topic)]:
         command = is_command(topic)
         draft = draft_stream(topic, command)
         if isinstance(draft, str):
@@ -108,6 +108,33 @@ def choose(survey: dict) -> Choice:
         rate = choice.timing(choice.slowest)['rate'] * _NEARLY
         choice.control_rate = next((each for each in _RATES if each <= rate), _RATES[-1])
     return choice
+
+
+def _by_joints(topic: dict) -> list[dict]:
+    """
+    Return a topic on which parts of a robot publish their joints as one for each, else itself.
+
+    Of each the newest values count, with their own age.
+    """
+    lists = topic['lists']
+    named = [joint for each in lists for joint in each['joints']]
+    if is_command(topic) or len(lists) < 2 or len(set(named)) < len(named):
+        return [topic]
+    parts = []
+    for each in lists:
+        share = each['messages'] / topic['messages']
+        parts.append({**topic, **_slower(topic, share), 'joints': each['joints'],
+                      'header': topic['header'] and {**topic['header'],
+                                                     **_slower(topic['header'], share)},
+                      'lists': [each], 'joint_lists': 1, 'messages': each['messages'],
+                      'fields': [field for field in topic['fields']
+                                 if field['name'].partition('[')[2][:-1] in each['joints']]})
+    return parts
+
+
+def _slower(timing: dict, share: float) -> dict:
+    """Return the rate and period of a share of the messages."""
+    return {'rate': timing['rate'] * share, 'period': timing['period'] / share}
 
 
 def _doubt_by_itself(draft: StreamDraft, survey: dict, command: bool) -> None:

@@ -175,7 +175,7 @@ class FieldRanges:
         self._scalars = _Columns(names, self._extend if layout.quaternions else None)
         self._read = operator.attrgetter(*layout.scalars) if layout.scalars else None
         self._tables, self._long = {}, {}
-        self._joints, self._lists, self._unnamed = {}, set(), 0
+        self._joints, self._lists, self._unnamed = {}, {}, 0
         self._filled, self._texts = set(), {path: {} for path in layout.texts}
 
     def _extend(self, rows: np.ndarray) -> np.ndarray:
@@ -210,8 +210,8 @@ class FieldRanges:
                                 seconds)
         if layout.names and filled:
             self._unnamed += not names
-            if names and len(self._lists) < _TABLES:
-                self._lists.add(names)
+            if names in self._lists or (names and len(self._lists) < _TABLES):
+                self._lists[names] = self._lists.get(names, 0) + 1
                 self._joints.update(dict.fromkeys(names))
 
     def _add_array(self, path: str, values: np.ndarray, names: tuple | None,
@@ -235,10 +235,11 @@ class FieldRanges:
 
         Keys: joints, fields (name, minimum, maximum, constant, nan, count, changes; a long
         array also length, dtype, infinite), empty (arrays that never held anything),
-        joint_lists (how many different ones), unnamed (messages with values for joints
-        without names), texts (path -> values seen), norms (orientation -> [lowest, highest]),
-        flips (orientation -> changes of its quaternion's sign). A field with something odd about
-        it also has odd, see oddities.Oddity; an angle that leaps by a turn has wraps, how often.
+        joint_lists (how many different ones), lists (each, and how often), unnamed (messages
+        with values for joints without names), texts (path -> values seen), norms (orientation ->
+        [lowest, highest]), flips (orientation -> changes of its quaternion's sign). A field with
+        something odd about it also has odd, see oddities.Oddity; an angle that leaps by a turn has
+        wraps, how often.
         """
         scalars = {entry['name']: entry for entry in self._scalars.entries()}
         norms = {path: [scalars[f'norm({path})'][key] for key in ('minimum', 'maximum')]
@@ -251,7 +252,9 @@ class FieldRanges:
         fields.update((path, array.entry()) for path, array in self._long.items())
         empty = [path for path in self._layout.arrays if path not in self._filled]
         return {'joints': list(self._joints), 'fields': list(fields.values()), 'empty': empty,
-                'joint_lists': len(self._lists), 'unnamed': self._unnamed,
+                'joint_lists': len(self._lists),
+                'lists': [{'joints': list(names), 'messages': count}
+                          for names, count in self._lists.items()], 'unnamed': self._unnamed,
                 'texts': {path: list(values)[:_TEXTS] for path, values in self._texts.items()},
                 'norms': norms, 'flips': self._scalars.flips()}
 

@@ -152,7 +152,7 @@ class _Topic:
     def summary(self) -> dict:
         """Return the topic's entry of the survey."""
         ranges = self._ranges.summary() if self._ranges else {
-            'joints': [], 'fields': [], 'empty': [], 'joint_lists': 0, 'unnamed': 0,
+            'joints': [], 'fields': [], 'empty': [], 'joint_lists': 0, 'lists': [], 'unnamed': 0,
             'texts': {}, 'norms': {}, 'flips': {}}
         header = None
         if self._by_header and self._by_header.messages:

@@ -36,10 +36,20 @@ def test_joints_that_stand_still_and_empty_arrays_are_comments(tmp_path):
 def test_joints_of_several_publishers_are_those_that_come_most_often(tmp_path):
     text = draft(tmp_path, commands(), stream(
         '/joint_states', joints(['a', 'b'], [1.0, 2.0]), times(10)), stream(
-        '/joint_states', joints(['gripper'], [1.0]), times(5) + 0.03))
+        '/joint_states', joints(['gripper', 'b', 'a'], [1.0, 2.0, 1.0]), times(5) + 0.03))
     observation, = parse_robot_interface(text, 'draft.yaml').observation
     assert observation.joints == ('a', 'b') and 'convert --allow partial-joints' in flat(text)
-    assert 'joint gripper is in 100 messages of 200' in text
+    assert 'joint gripper is in 100 messages of 300' in text
+
+
+def test_joints_of_which_each_comes_in_messages_of_one_kind_are_a_stream_for_each_kind(tmp_path):
+    text = draft(tmp_path, commands(), stream(
+        '/joint_states', joints(['a', 'b'], [1.0, 2.0]), times(10)), stream(
+        '/joint_states', joints(['gripper'], [1.0]), times(5) + 0.03))
+    arm, gripper = parse_robot_interface(text, 'draft.yaml').observation
+    assert (arm.topic, arm.joints, gripper.topic, gripper.joints) == (
+        'joint_states', ('a', 'b'), 'joint_states', ('gripper',))
+    assert gripper.max_age > 2 / 5 > arm.max_age
 
 
 def test_a_scan_is_taken_in_sectors_and_one_with_nan_is_commented_out(tmp_path):
