@@ -59,11 +59,13 @@ def trips(cause, heal=lambda run: None, words='', refused=True, seconds_only=Fal
         ready(run)
         run.random_moment()
         at = cause(run)
-        run.expect_stop(at, seconds_only)
-        run.expect_latched(words)
-        if refused:
-            run.expect_refused()
-        heal(run)
+        try:
+            run.expect_stop(at, seconds_only)
+            run.expect_latched(words)
+            if refused:
+                run.expect_refused()
+        finally:   # a run that was disturbed is played again
+            heal(run)
         run.expect_no_driving(max(0.3, 3 * run.period), 'before clear_trip, by itself')
         run.expect_clear_and_drive()
     return play
