@@ -255,6 +255,7 @@ def parse_robot_interface(text: str, where: str) -> RobotInterface:
         task=content['task'], text=text, parts=parts)
     for stream in interface.action:
         stream.gate.check_timeout(float(rate), f"{where}: action '{stream.topic}'")
+        stream.check_rate(float(rate), f"{where}: action '{stream.topic}'")
         for name in stream.measured:
             if name not in interface.sensed_names:
                 wrong = unknown_name('observed value', name, interface.sensed_names)

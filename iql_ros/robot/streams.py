@@ -38,6 +38,7 @@ _CONTROLS = {
 _VELOCITIES = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 TOPIC_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _MAX_AGE = 1_000_000  # [s]
+_HIGHEST_RATE = 1000  # [Hz]
 _LONGEST_HISTORY = 100  # [ticks]
 
 
@@ -50,6 +51,12 @@ def _check_topic(where: str, topic: str) -> None:
     if not TOPIC_NAME.fullmatch(topic):
         raise InputError(f'{where}: got {topic!r}; expected a name like robot_pose, of letters, '
                          'digits and _, parts separated by /')
+
+
+def _check_type(where: str, type_name: str) -> None:
+    package, _, name = type_name.partition('/msg/')
+    if not (package.isidentifier() and name.isidentifier()):
+        raise InputError(f'{where}: type: got {type_name!r}; expected pkg/msg/Name')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +89,7 @@ class Stream:
 
     def __post_init__(self):
         where = f"topic '{self.topic}'"
-        package, _, name = self.type.partition('/msg/')
-        if not (package.isidentifier() and name.isidentifier()):
-            raise InputError(f'{where}: type: got {self.type!r}; expected pkg/msg/Name')
+        _check_type(where, self.type)
         for key, allowed in (('stamp', _STAMPS), ('qos', _QOS)):
             if isinstance(getattr(self, key), str) and getattr(self, key) not in allowed:
                 raise InputError(f'{where}: {unknown_name(key, getattr(self, key), allowed)}')
@@ -324,6 +329,52 @@ class StampField:
             raise unknown_name('unit', self.unit, message_writing.UNITS)
 
 
+@dataclasses.dataclass(frozen=True)
+class Heartbeat:
+    """A message that a controller wants to hear as long as it is commanded."""
+
+    topic: str           # under the node's namespace unless it begins with /
+    type: str            # of its messages; allowed: pkg/msg/Name
+    rate: float          # [Hz] how often it is sent; allowed: 0 < Hz <= 1000
+    # what every one holds, as an action's `set`
+    set: dict = dataclasses.field(default_factory=dict)
+    # where it has its time; allowed: header | none | {field: timestamp, unit: us}
+    stamp: str | StampField = 'none'
+
+    def __post_init__(self):
+        where = f"heartbeat '{self.topic}'"
+        _check_topic(f'{where}: topic', self.topic)
+        _check_type(where, self.type)
+        if not 0 < self.rate <= _HIGHEST_RATE:
+            raise InputError(f'{where}: rate: got {self.rate}; allowed: 0 < Hz <= '
+                             f'{_HIGHEST_RATE}')
+        if isinstance(self.stamp, str) and self.stamp not in ('header', 'none'):
+            raise InputError(f"{where}: {unknown_name('stamp', self.stamp, ('header', 'none'))}")
+        try:
+            field_paths.check_constants(self.set, ())
+        except InputError as error:
+            raise InputError(f'{where}: set: {error}') from None
+
+    def encode(self, time_ns: int, make_message):
+        """
+        Return the message of a time [ns].
+
+        Raises:
+            InputError: naming the topic and the constant that does not fit.
+
+        """
+        message = make_message(self.type)
+        try:
+            message_writing.write_constants(message, self.set)
+            if self.stamp == 'header':
+                message_writing.set_stamp(message, time_ns)
+            elif isinstance(self.stamp, StampField):
+                message_writing.write_time(message, self.stamp.field, self.stamp.unit, time_ns)
+        except InputError as error:
+            raise InputError(f"heartbeat '{self.topic}' ({self.type}): {error}") from None
+        return message
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Action(Stream):
     """A stream that the policy commands."""
@@ -348,6 +399,11 @@ class Action(Stream):
     # what every command holds besides, the stop too: path, or element as data[2], -> a number
     # (.nan, too), text, true or false, or a list of them
     set: dict = dataclasses.field(default_factory=dict)
+    # [Hz] how often the last command is sent, with a stamp of its own each time, while the policy
+    # acts and while a trip lasts; null: once a tick; allowed: control_rate < Hz <= 1000
+    publish_rate: float | None = None
+    # what is sent besides, as long; null: nothing
+    heartbeat: Heartbeat | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -384,8 +440,23 @@ class Action(Stream):
         """
         try:
             self.encode(np.zeros(self.dim), 0, make_message)
+            if self.heartbeat is not None:
+                self.heartbeat.encode(0, make_message)
         except InputError as error:
             raise InputError(f"action '{self.topic}' ({self.type}): {error}") from None
+
+    def check_rate(self, control_rate: float, where: str) -> None:
+        """
+        Refuse a `publish_rate` that repeats nothing.
+
+        Raises:
+            InputError: naming it, and what is allowed.
+
+        """
+        if self.publish_rate is not None and not (
+                control_rate < self.publish_rate <= _HIGHEST_RATE):
+            raise InputError(f'{where}: publish_rate: got {self.publish_rate:g}; allowed: '
+                             f'{control_rate:g} (control_rate) < Hz <= {_HIGHEST_RATE}')
 
     def _with_constants(self, message, time_ns: int) -> None:
         message_writing.write_constants(message, self.set)

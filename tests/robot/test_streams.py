@@ -22,7 +22,7 @@ import pytest
 
 from iql_ros.files import InputError
 from iql_ros.robot.gate_settings import GateSettings
-from iql_ros.robot.streams import Action, Observation, StampField
+from iql_ros.robot.streams import Action, Heartbeat, Observation, StampField
 
 
 def stamp():
@@ -190,6 +190,31 @@ def test_a_command_of_which_no_message_can_be_made_is_refused_before_it_has_to_b
 def test_a_command_that_makes_no_sense_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         command(**options)
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'rate': 0.0}, "heartbeat 'alive': rate: got 0.0; allowed: 0 < Hz <= 1000"),
+    ({'stamp': 'receive'}, "unknown stamp 'receive'; allowed: header, none"),
+    ({'set': {'a': None}}, "heartbeat 'alive': set: 'a': got None"),
+    ({'topic': 'not alive'}, "heartbeat 'alive': topic|got 'not alive'")])
+def test_a_heartbeat_that_makes_no_sense_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        Heartbeat(**{'topic': 'alive', 'type': 'a/msg/B', 'rate': 2.0, **options})
+
+
+def test_a_heartbeat_says_what_is_set_and_its_time():
+    beat = Heartbeat('alive', 'a/msg/B', 2.0, {'yaw': 1.5}, StampField('timestamp', 'us'))
+    message = beat.encode(5_000, setpoint)
+    assert (message.yaw, message.timestamp) == (1.5, 5)
+    wrong = command(heartbeat=Heartbeat('alive', 'a/msg/B', 2.0, {'yw': 1.5}))
+    with pytest.raises(InputError, match="heartbeat 'alive' .*unknown name 'yw'"):
+        wrong.check_message(setpoint)
+
+
+@pytest.mark.parametrize('rate', [5.0, 4.0, 1001.0])
+def test_a_publish_rate_that_repeats_nothing_is_refused(rate):
+    with pytest.raises(InputError, match='publish_rate: got .* allowed: 5 .control_rate. < Hz'):
+        command(publish_rate=rate).check_rate(5.0, "action 'servo'")
 
 
 def test_a_unit_of_time_that_is_none_is_refused():

@@ -23,15 +23,21 @@ from geometry_msgs.msg import TwistStamped
 import numpy as np
 import pytest
 from rclpy.node import Node
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, Header
 
 from iql_ros.files import share_folder
 from iql_ros.nodes.sentry.channel import Kind, Message
 from iql_ros.nodes.sentry.link import SentryLink
 from iql_ros.nodes.sentry.trip_memory import TripMemory
-from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.robot.robot_interface import parse_robot_interface
 
-DIFFBOT = load_robot_interface(share_folder() / 'config' / 'robots' / 'diffbot.yaml')
+# 5 Hz, sent at 100 Hz
+DIFFBOT = parse_robot_interface((
+    share_folder() / 'config' / 'robots' / 'diffbot.yaml').read_text().replace(
+    '    rule: mean\n', '    rule: mean\n    publish_rate: 100\n    heartbeat: {topic: alive, '
+    'type: std_msgs/msg/Header, rate: 20, set: {frame_id: well}, '
+    'stamp: {field: stamp.sec, unit: s}}\n'),
+    'diffbot')
 
 
 class Guarded:
@@ -39,12 +45,14 @@ class Guarded:
 
     def __init__(self, graph):
         self.node = graph.add(Node('robot'))
-        self.heard, self.trips = [], []
+        self.heard, self.trips, self.stamps, self.beats = [], [], [], []
         self.node.create_subscription(TwistStamped, 'cmd_vel', self._hear, 50)
+        self.node.create_subscription(Header, 'alive', self.beats.append, 50)
         self.button = self.node.create_publisher(Bool, 'button', 10)
         self.link = SentryLink(DIFFBOT, {
             'robot_config': DIFFBOT.text, 'name': 'policy_node_sentry', 'namespace': '/',
-            'topics': ['/cmd_vel'], 'e_stops': ['/button'], 'e_stop_timeout': 0.0,
+            'topics': ['/cmd_vel'], 'heartbeats': ['/alive'], 'e_stops': ['/button'],
+            'e_stop_timeout': 0.0,
             'trip_memory': ['diffbot', '/policy_node']}, self.trips.append)
         self.link.open(time.time_ns(), '')
         self._driving = threading.Event()
@@ -54,6 +62,7 @@ class Guarded:
 
     def _hear(self, message):
         self.heard.append(message.twist.linear.x)
+        self.stamps.append(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
 
     def _drive(self):
         while self._driving.is_set():
@@ -87,6 +96,21 @@ def test_the_stop_goes_out_and_is_repeated_when_the_driver_falls_silent(guarded,
     wait_for(lambda: guarded.trips, what='the trip')
     assert 'no word from policy_node for' in guarded.trips[0]
     wait_for(lambda: guarded.heard[-3:] == [0.0] * 3, what='the repeated stop')
+
+
+def test_a_command_is_sent_again_with_a_stamp_of_its_own_and_so_is_a_heartbeat_and_the_stop(
+        guarded, wait_for):
+    # the driver of this test speaks at 50 Hz: what is heard besides is sent again
+    wait_for(lambda: len(guarded.beats) > 5, what='heartbeats')
+    assert {beat.frame_id for beat in guarded.beats} == {'well'}
+    assert all(abs(beat.stamp.sec - time.time()) < 5 for beat in guarded.beats)
+    stamps = np.diff(guarded.stamps[1:])
+    assert np.median(stamps) < 15e6 and (stamps > 0).all()
+    guarded.fall_silent()
+    wait_for(lambda: guarded.trips and guarded.heard[-9:] == [0.0] * 9, what='the stop')
+    assert np.median(np.diff(guarded.stamps[-8:])) < 15e6
+    guarded.beats.clear()
+    wait_for(lambda: len(guarded.beats) > 2, what='heartbeats while the trip lasts')
 
 
 def test_a_button_stops_the_robot_whoever_drives_and_is_not_cleared_while_pressed(

@@ -37,11 +37,15 @@ class Wire:
     """What a sentry has published and told."""
 
     def __init__(self, text=TEXT):
-        self.sent, self.told = [], []
-        self.sentry = Sentry(parse_robot_interface(text, 'text'), self._publish, self.told.append)
+        self.sent, self.told, self.again = [], [], []
+        self.sentry = Sentry(parse_robot_interface(text, 'text'), self._publish, self.told.append,
+                             again=self._publish_again)
 
     def _publish(self, command, stamp_ns):
         self.sent.append((tuple(command.tolist()), stamp_ns))
+
+    def _publish_again(self, what, command, stamp_ns):
+        self.again.append((what[0], tuple(command.tolist()), stamp_ns))
 
     def open(self, now_ns=0, tripped=''):
         self.sentry.take(Message(Kind.OPEN, now_ns, 1000 + now_ns, text=tripped), now_ns)
@@ -139,6 +143,43 @@ def test_a_command_of_which_nobody_knows_when_the_next_is_due_is_not_missed():
     wire.say(Kind.LOOKED, 40 * MS)
     wire.sentry.look(41 * MS)
     assert wire.reasons == [] and wire.sentry.due_ns() == 74 * MS
+
+
+REPEATED = TEXT.replace('rule: mean', 'rule: mean\n    publish_rate: 200\n    heartbeat: {topic: '
+                        'alive, type: std_msgs/msg/Bool, rate: 100, set: {data: true}}')
+
+
+def look(wire, *at):
+    for now in at:
+        wire.sentry.look(now * MS)
+    found, wire.again[:] = list(wire.again), []
+    return [(what, command, stamp - 1000) for what, command, stamp in found]
+
+
+def test_between_ticks_the_last_command_is_sent_again_while_somebody_watches():
+    wire = Wire(REPEATED)
+    wire.open()
+    assert wire.sentry.due_ns() is None and look(wire, 3) == []
+    wire.drive(10 * MS, 0.05, 0.0)
+    wire.say(Kind.LOOKED, 10 * MS)
+    assert look(wire, 11) == [('heartbeat', (0.05, 0.0), 11 * MS)]
+    assert wire.sentry.due_ns() == 15 * MS and look(wire, 14) == []
+    assert look(wire, 15) == [('command', (0.05, 0.0), 15 * MS)]
+    wire.drive(19 * MS, 0.07, 0.0)      # what goes out anew needs no repeat
+    assert [what for what, *_ in look(wire, 20, 23)] == ['heartbeat']
+    assert look(wire, 24)[0][1] == (0.07, 0.0) and len(wire.sent) == 2
+
+
+def test_a_trip_is_repeated_by_the_stop_and_between_episodes_nothing_is():
+    wire = Wire(REPEATED)
+    wire.open()
+    wire.drive(0, 0.05, 0.0)
+    wire.say(Kind.STOP, 4 * MS)
+    assert wire.sentry.due_ns() is None and look(wire, 20, 40) == []
+    wire.sentry.trip('e_stop', 50 * MS)
+    repeated = look(wire, 55, 60, 66)
+    assert {command for _, command, _ in repeated} == {STOP}
+    assert [what for what, *_ in repeated].count('command') == 3
 
 
 def test_a_watchdog_that_says_what_it_saw_long_ago_counts_as_silent():

@@ -112,6 +112,9 @@ class SentryCommands(DirectCommands):
         self._given, self._on_trip = given, on_trip
         self._given['topics'] = [node.resolve_topic_name(stream.topic)
                                  for stream in interface.action]
+        self._given['heartbeats'] = [
+            stream.heartbeat and node.resolve_topic_name(stream.heartbeat.topic)
+            for stream in interface.action]
         self._link = SentryLink(interface, given, on_trip)
 
     @property

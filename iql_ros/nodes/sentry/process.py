@@ -33,6 +33,7 @@ from iql_ros.nodes.hosting.real_time import (
 from iql_ros.nodes.sentry.channel import Channel, Kind, Message
 from iql_ros.nodes.sentry.e_stops import EStops
 from iql_ros.nodes.sentry.publishers import CommandPublishers
+from iql_ros.nodes.sentry.repeats import COMMAND
 from iql_ros.nodes.sentry.rules import Sentry
 from iql_ros.nodes.sentry.trip_memory import TripMemory
 from iql_ros.robot.robot_interface import parse_robot_interface
@@ -66,20 +67,29 @@ class SentryProcess:
 
     def __init__(self, given: dict, channel: Channel):
         """Listen to the buttons; `given` is what SentryLink hands over."""
-        self._channel, self._topics = channel, given['topics']
+        self._channel = channel
+        self._topics, self._heartbeats = given['topics'], given['heartbeats']
         self._interface = parse_robot_interface(given['robot_config'], 'robot_config')
         self._memory = TripMemory(*given['trip_memory']) if given['trip_memory'] else None
         self._node = Node(given['name'], namespace=given['namespace'], enable_rosout=False,
                           use_global_arguments=False, start_parameter_services=False)
         self._lock = threading.RLock()       # of the rules; two threads have something to say
         self._publishers = None
-        self._sentry = Sentry(self._interface, self._publish, channel.send, self._unheard)
+        self._sentry = Sentry(self._interface, self._publish, channel.send, self._unheard,
+                              self._publish_again)
         self._e_stops = EStops(self._node, given['e_stops'], given['e_stop_timeout'], self._trip)
         self._stop_repeat_ns = max(stream.gate.stop_repeat_ns
                                    for stream in self._interface.action)
 
     def _publish(self, command, stamp_ns: int) -> None:
         self._publishers.send(command, stamp_ns)
+
+    def _publish_again(self, what: tuple[str, int], command, stamp_ns: int) -> None:
+        kind, index = what
+        if kind == COMMAND:
+            self._publishers.send_one(index, command, stamp_ns)
+        else:
+            self._publishers.beat(index, stamp_ns)
 
     def _unheard(self) -> list[str]:
         return self._publishers.unheard() if self._publishers is not None else []
@@ -169,7 +179,8 @@ class SentryProcess:
             self._sentry.look(now_ns)
 
     def _open(self, message: Message, now_ns: int) -> None:
-        self._publishers = CommandPublishers(self._node, self._interface, topics=self._topics)
+        self._publishers = CommandPublishers(
+            self._node, self._interface, topics=self._topics, heartbeats=self._heartbeats)
         self._sentry.take(message, now_ns)
         self._channel.send(Message(Kind.READY))
 

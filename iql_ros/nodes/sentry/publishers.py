@@ -32,12 +32,20 @@ class CommandPublishers:
     """What sends commands from a host node; not a Node."""
 
     def __init__(self, node, interface: RobotInterface, qos: QoSProfile = COMMAND_QOS,
-                 topics=None):
-        """Make the publishers; `topics` stand for those of the interface, in its order."""
+                 topics=None, heartbeats=()):
+        """
+        Make the publishers.
+
+        `topics` stand for those of the interface, in its order, and so do `heartbeats` for theirs,
+        None where there is none; without it none is sent, as in lockstep.
+        """
         self._node, self._interface = node, interface
         self.publishers = [
             node.create_publisher(message_class(stream.type), topic, qos) for stream, topic in
             zip(interface.action, topics or [stream.topic for stream in interface.action])]
+        self._beats = {index: node.create_publisher(
+            message_class(interface.action[index].heartbeat.type), topic, COMMAND_QOS)
+            for index, topic in enumerate(heartbeats) if topic}
         self._found_at = np.full(len(self.publishers), np.inf)  # a listener, monotonic [s]
 
     def encode(self, command: np.ndarray, stamp_ns: int) -> list:
@@ -55,6 +63,17 @@ class CommandPublishers:
     def send(self, command: np.ndarray, stamp_ns: int) -> None:
         """Send a command (action_dim,)."""
         self.publish(self.encode(command, stamp_ns))
+
+    def send_one(self, index: int, command: np.ndarray, stamp_ns: int) -> None:
+        """Send what one topic has of a command (action_dim,)."""
+        message = self.encode(command, stamp_ns)[index]
+        if message is not None:
+            self.publishers[index].publish(message)
+
+    def beat(self, index: int, stamp_ns: int) -> None:
+        """Send the heartbeat of an action stream."""
+        self._beats[index].publish(
+            self._interface.action[index].heartbeat.encode(stamp_ns, make_message))
 
     def unheard(self) -> list[str]:
         """
@@ -79,6 +98,6 @@ class CommandPublishers:
 
     def destroy(self) -> None:
         """Destroy the publishers: silence."""
-        for publisher in self.publishers:
+        for publisher in [*self.publishers, *self._beats.values()]:
             self._node.destroy_publisher(publisher)
-        self.publishers = []
+        self.publishers, self._beats = [], {}

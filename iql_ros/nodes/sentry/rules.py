@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from iql_ros.nodes.sentry.channel import Kind, Message
+from iql_ros.nodes.sentry.repeats import Repeats
 from iql_ros.robot.gate_rules import gate_rules
 from iql_ros.robot.robot_interface import RobotInterface
 
@@ -47,7 +48,8 @@ class Sentry:
     Between episodes nobody needs to watch: the stop has been sent.
     """
 
-    def __init__(self, interface: RobotInterface, publish, tell, unheard=lambda: ()):
+    def __init__(self, interface: RobotInterface, publish, tell, unheard=lambda: (),
+                 again=lambda what, command, stamp_ns: None):
         """
         Take the world.
 
@@ -56,10 +58,12 @@ class Sentry:
             publish: Called with a command (action_dim,) and a stamp [ns].
             tell: Called with a message to policy_node.
             unheard: Returns the topics of positions to which nobody listens.
+            again: Called with one of Repeats.take, what went out last and a stamp [ns].
 
         """
         self._rules = gate_rules(interface)
-        self._publish, self._tell, self._unheard = publish, tell, unheard
+        self._publish, self._tell, self._unheard, self._again = publish, tell, unheard, again
+        self._repeats = Repeats(interface)
         self._period_ns, self._patience_ns = interface.period_ns, patience_ns(interface)
         self._lateness_ns = _within(_LATENESS, interface)
         self.active, self.driving = False, False
@@ -174,6 +178,7 @@ class Sentry:
 
     def _send(self, stamp_ns: int, now_ns: int) -> None:
         self._sent_ns = now_ns
+        self._repeats.sent(now_ns)
         self._publish(self._last, stamp_ns)
 
     @property
@@ -188,8 +193,19 @@ class Sentry:
             np.any(~np.isnan(self._last) & (self._last != self._target)))
 
     def look(self, now_ns: int) -> None:
-        """See whether policy_node has been silent for too long, and repeat a trip's stop."""
-        due_ns = self.due_ns()
+        """See whether policy_node has been silent for too long, and repeat what is due."""
+        self._look(now_ns)
+        if self._speaks:
+            for what in self._repeats.take(now_ns):
+                self._again(what, self._last, now_ns + self._clock_offset_ns)
+
+    @property
+    def _speaks(self) -> bool:
+        """Say whether commands are repeated: while somebody watches, and while a trip lasts."""
+        return self.driving or (self.active and self.trip_reason is not None)
+
+    def _look(self, now_ns: int) -> None:
+        due_ns = self._watch_ns()
         if due_ns is None or now_ns < due_ns:
             return
         if not self.driving:
@@ -206,6 +222,10 @@ class Sentry:
 
     def due_ns(self) -> int | None:
         """Return when to look next; None: when there is a message."""
+        due = [self._watch_ns(), self._repeats.due_ns() if self._speaks else None]
+        return min((each for each in due if each is not None), default=None)
+
+    def _watch_ns(self) -> int | None:
         if self.driving:
             late_ns = self._next_ns + self._lateness_ns if self._next_ns else math.inf
             return min(self._looked_ns + self._patience_ns, late_ns)

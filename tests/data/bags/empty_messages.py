@@ -46,6 +46,13 @@ DEFINITIONS = {
         float32[4] q
         float32[4] delta_q_reset
         uint8 quat_reset_counter""",
+    'px4_msgs/msg/OffboardControlMode': """
+        uint64 timestamp
+        bool position
+        bool velocity
+        bool acceleration
+        bool attitude
+        bool body_rate""",
     'px4_msgs/msg/TrajectorySetpoint': """
         uint64 timestamp
         float32[3] position

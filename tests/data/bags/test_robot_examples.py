@@ -114,3 +114,6 @@ def test_a_setpoint_of_a_px4_drone_holds_nan_and_its_time_in_microseconds():
     for name in ('position', 'acceleration', 'jerk', 'yaw'):
         assert np.isnan(getattr(back, name)).all()
     np.testing.assert_allclose(action.decode(back), [1.0, 0.5, -0.5, 0.1], rtol=1e-6)
+    beat = action.heartbeat.encode(1_796_000_000_123_456_789, MAKE)
+    assert (beat.velocity, beat.position) == (True, False)
+    assert beat.timestamp == 1_796_000_000_123_456
