@@ -39,7 +39,8 @@ class GateSettings:
     """What the safety gate enforces on one action stream (see safety.py)."""
 
     # [s] after which the robot stops by itself when no command comes: what it does when this
-    # machine dies; set there, told here; allowed: at least two control periods, or none
+    # machine dies; set there, told here; allowed: at least two control periods (of
+    # publish_rate, where that is set), or none
     downstream_timeout: float | str
     limit: Limit | None = None     # absolute limits; null: low and high of the stream
     # [unit/s] how fast a command may change, per value; allowed: > 0, or none
@@ -153,16 +154,17 @@ class GateSettings:
                 raise InputError(f'{where}: gate.{key}: these control {controls}; allowed for '
                                  f'what controls {allowed} (key controls)')
 
-    def check_timeout(self, control_rate: float, where: str) -> None:
-        """Refuse a downstream timeout shorter than two control periods."""
+    def check_timeout(self, rate: float, where: str) -> None:
+        """Refuse a downstream timeout shorter than two periods of the commands' rate [Hz]."""
         timeout = self.downstream_timeout
         if isinstance(timeout, str):
             if timeout != 'none':
                 raise InputError(f'{where}: gate.downstream_timeout: got {timeout!r}; allowed: '
                                  'none or seconds')
-        elif not timeout >= 2 / control_rate:
+        elif not timeout >= 2 / rate:
             raise InputError(f'{where}: gate.downstream_timeout: got {timeout}; allowed: at '
-                             f'least two control periods, {2 / control_rate:g} s')
+                             f'least two control periods (of publish_rate, where that is set), '
+                             f'{2 / rate:g} s')
 
 
 def check_vector(values, size: int, where: str) -> None:

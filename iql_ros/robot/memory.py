@@ -29,7 +29,7 @@ class ObservationMemory:
 
     The same for a bag, a robot and an environment. At an episode's start nothing is remembered:
     the first values stand for those before, and the stop for what was sent (of a position that
-    the stop holds: where it is measured).
+    the stop holds: where it is measured). A goal stays what it was then.
     """
 
     def __init__(self, interface: RobotInterface):
@@ -39,6 +39,7 @@ class ObservationMemory:
         ticks = max(part.history for part in self._parts)
         self._sensed, self._sent = (collections.deque(maxlen=ticks) for _ in range(2))
         self._stop = gate_rules(interface).stop
+        self._goal = None            # what was sensed at the episode's start
 
     def begin(self, sensed: np.ndarray) -> np.ndarray:
         """Return the observation (observation_dim,) of an episode's first tick."""
@@ -46,6 +47,7 @@ class ObservationMemory:
             measured = np.where(self._interface.measured < 0, np.nan,
                                 sensed[self._interface.measured])
             self._fill(self._sent, np.where(np.isnan(self._stop), measured, self._stop))
+            self._goal = sensed
             self._fill(self._sensed, sensed)
         return self._observation(sensed)
 
@@ -73,6 +75,9 @@ class ObservationMemory:
         for part in self._parts:
             if isinstance(part, Previous):
                 found += list(self._sent)[:part.history]
+            elif part.goal:
+                found.append(self._goal[first:first + part.dim])
+                first += part.dim
             else:
                 found += [tick[first:first + part.dim]
                           for tick in list(self._sensed)[:part.history]]

@@ -26,7 +26,7 @@ import numpy as np
 from iql_ros.files import (
     check_keys, from_mapping, InputError, parse_yaml, read_text, shown, unknown_name)
 from iql_ros.robot.action_scaling import ActionScaling
-from iql_ros.robot.streams import Action, Observation, Previous
+from iql_ros.robot.streams import Action, MAX_AGE, Observation, Previous
 
 _KEYS = ('robot', 'control_rate', 'settle', 'observation', 'action', 'task')
 _SECOND = 1_000_000_000  # [ns]
@@ -70,7 +70,8 @@ class RobotInterface:
     @functools.cached_property
     def remembers(self) -> bool:
         """Say whether an observation holds more than what is sensed at its tick."""
-        return any(isinstance(part, Previous) or part.history > 1 for part in self.parts)
+        return any(isinstance(part, Previous) or part.history > 1 or part.goal
+                   for part in self.parts)
 
     @property
     def action_dim(self) -> int:
@@ -126,8 +127,8 @@ class RobotInterface:
 
     @property
     def max_age_ns(self) -> int:
-        """Return the largest age that any observation may have [ns]."""
-        return max(stream.max_age_ns for stream in self.observation)
+        """Return the largest age that any observation but a goal may have [ns]."""
+        return max(stream.max_age_ns for stream in self.observation if not stream.goal)
 
     @functools.cached_property
     def _rate(self) -> tuple[int, int]:
@@ -245,17 +246,18 @@ def parse_robot_interface(text: str, where: str) -> RobotInterface:
                          'control_rate')
     parts = _entries(content, 'observation', Observation, where)
     streams = tuple(part for part in parts if isinstance(part, Observation))
-    if not streams or len(parts) > len(streams) + 1:
+    if all(stream.goal for stream in streams) or len(parts) > len(streams) + 1:
         raise InputError(f"{where}: observation: got {shown(content['observation'])}; expected at "
-                         "least one topic, and 'previous' at most once")
+                         "least one topic that is no goal, and 'previous' at most once")
     interface = RobotInterface(
         robot=content['robot'], control_rate=float(rate), settle=float(settle),
         observation=_check_streams(streams, 'observation', where),
         action=_check_streams(_entries(content, 'action', Action, where), 'action', where),
         task=content['task'], text=text, parts=parts)
     for stream in interface.action:
-        stream.gate.check_timeout(float(rate), f"{where}: action '{stream.topic}'")
         stream.check_rate(float(rate), f"{where}: action '{stream.topic}'")
+        stream.gate.check_timeout(stream.publish_rate or float(rate),
+                                  f"{where}: action '{stream.topic}'")
         for name in stream.measured:
             if name not in interface.sensed_names:
                 wrong = unknown_name('observed value', name, interface.sensed_names)
@@ -267,9 +269,21 @@ def _entries(content, key: str, cls, where: str) -> tuple:
     entries = content[key]
     if not isinstance(entries, list) or not entries:
         raise InputError(f'{where}: {key}: got {shown(entries)}; expected a list of streams')
-    return tuple(from_mapping(
-        Previous if cls is Observation and isinstance(entry, dict) and 'previous' in entry
-        else cls, entry, f'{where}: {key}[{index}]') for index, entry in enumerate(entries))
+    return tuple(_entry(cls, entry, f'{where}: {key}[{index}]')
+                 for index, entry in enumerate(entries))
+
+
+def _entry(cls, entry, where: str):
+    if cls is Action or not isinstance(entry, dict):
+        return from_mapping(cls, entry, where)
+    if 'previous' in entry:
+        return from_mapping(Previous, entry, where)
+    if entry.get('goal') is True:
+        if 'max_age' in entry:
+            raise InputError(f"{where}: max_age: got {shown(entry['max_age'])}; a goal has none: "
+                             'it counts however old it is')
+        entry = {**entry, 'max_age': MAX_AGE}
+    return from_mapping(cls, entry, where)
 
 
 def _check_streams(streams: tuple, key: str, where: str) -> tuple:

@@ -37,7 +37,7 @@ _CONTROLS = {
     'sensor_msgs/msg/JointState': {'position': POSITION, 'velocity': VELOCITY, 'effort': EFFORT}}
 _VELOCITIES = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 TOPIC_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
-_MAX_AGE = 1_000_000  # [s]
+MAX_AGE = 1_000_000  # [s]
 _HIGHEST_RATE = 1000  # [Hz]
 _LONGEST_HISTORY = 100  # [ticks]
 
@@ -94,8 +94,8 @@ class Stream:
             if isinstance(getattr(self, key), str) and getattr(self, key) not in allowed:
                 raise InputError(f'{where}: {unknown_name(key, getattr(self, key), allowed)}')
         _check_topic('topic', self.topic)
-        if not 0 < self.max_age <= _MAX_AGE:
-            raise InputError(f'{where}: max_age: got {self.max_age}; allowed: 0 < s <= {_MAX_AGE}')
+        if not 0 < self.max_age <= MAX_AGE:
+            raise InputError(f'{where}: max_age: got {self.max_age}; allowed: 0 < s <= {MAX_AGE}')
         if not self.fields:
             raise InputError(f'{where}: fields: got []; expected at least one')
         for key in ('size', 'beams'):
@@ -290,15 +290,22 @@ class Observation(Stream):
     # at how many ticks, this one first, its values are seen; before an episode's start they count
     # as the first ones; allowed: 1 to 100
     history: int = 1
+    # what an episode is about: taken once, at its start, however old, and heard of publishers that
+    # keep their last message (transient local); without max_age
+    goal: bool = False
 
     def __post_init__(self):
         super().__post_init__()
         _check_history(self.history, f"topic '{self.topic}'")
+        if self.goal and self.history > 1:
+            raise InputError(f"topic '{self.topic}': history: got {self.history}; a goal is the "
+                             'same at every tick: 1')
 
     def contract(self) -> dict:
         """Return what gives the vector its meaning."""
         said = super().contract()
-        return {**said, 'history': self.history} if self.history > 1 else said
+        said = {**said, 'history': self.history} if self.history > 1 else said
+        return {**said, 'goal': True} if self.goal else said
 
 
 @dataclasses.dataclass(frozen=True)

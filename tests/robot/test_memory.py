@@ -20,7 +20,7 @@ import pytest
 
 from iql_ros.files import InputError
 from iql_ros.robot.memory import ObservationMemory
-from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.robot.robot_interface import ObservationBuffer, parse_robot_interface
 from iql_ros.robot.safety import Gate
 from iql_ros.robot.task import Task
 from iql_ros.robot.transitions import TransitionBuilder
@@ -141,3 +141,27 @@ def test_an_environment_is_driven_with_the_same_past():
     assert result.length == 3
     assert policy.seen[0] == [0.0, 0.0, 0.0, 0.5, 0.5, 0.0]
     np.testing.assert_allclose(policy.seen[2], [2.0, 1.0, 0.0, 0.9, 0.0, 0.9])
+
+
+def test_a_goal_stays_what_it_was_at_the_start_however_old_it_is():
+    interface = cart('topic: b, type: std_msgs/msg/Float64, stamp: receive, max_age: 0.2',
+                     'topic: b, type: std_msgs/msg/Float64, stamp: receive, goal: true')
+    memory = ObservationMemory(interface)
+    assert memory.begin(np.array([1.0, 7.0]))[-1] == 7.0
+    assert memory.observe(np.array([2.0, 9.0]), np.array([0.0]))[-1] == 7.0
+    assert memory.begin(np.array([3.0, 9.0]))[-1] == 9.0
+    assert interface.max_age_ns == 0.2e9 and interface.contract()['observation'][2]['goal']
+    buffer = ObservationBuffer(interface)
+    buffer.push(1, 0, np.array([7.0]))
+    buffer.push(0, 10 ** 13, np.array([1.0]))
+    assert buffer.sample(10 ** 13).tolist() == [1.0, 7.0]
+
+
+@pytest.mark.parametrize(('old', 'new', 'message'), [
+    ('max_age: 0.2, fields: [data],\n', 'goal: true, fields: [data],\n',
+     'history: got 3; a goal is the same at every tick'),
+    ('max_age: 0.2, fields: [data],\n     history: 3', 'goal: true, max_age: 0.2, fields: [data]',
+     'max_age: got 0.2; a goal has none')])
+def test_a_goal_that_cannot_be_is_refused(old, new, message):
+    with pytest.raises(InputError, match=message):
+        cart(old, new)

@@ -20,6 +20,7 @@ import threading
 import time
 
 import numpy as np
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
@@ -43,7 +44,7 @@ def stream_qos(stream, lockstep: bool) -> QoSProfile:
     """Return the QoS of a subscription; `auto` takes what reliable and best-effort offer."""
     if lockstep:
         return LOCKSTEP_QOS
-    reliable = stream.qos == 'reliable'
+    reliable = stream.qos == 'reliable'   # else whoever publishes is heard
     return QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE if reliable
                       else ReliabilityPolicy.BEST_EFFORT)
 
@@ -94,6 +95,7 @@ class RobotBridge:
         self._full_names = [node.resolve_topic_name(topic) for topic, *_ in self._sources]
         self._steps, self.clock_ns = StepAssembler(names), None
         self._without_stamp = {}    # by index, of the step that is being collected
+        self._goal_stamps = {}
         self._task_samples = collections.deque(maxlen=_KEPT)
         self._subscribe()
 
@@ -114,9 +116,15 @@ class RobotBridge:
             qos = LOCKSTEP_QOS if stream is None else stream_qos(stream, self._lockstep)
             if stream is None and not self._lockstep:
                 qos = QoSProfile(depth=100)
-            self._subscriptions.append(self._node.create_subscription(
-                message_class(type_name), topic, functools.partial(self._on_message, indices), qos,
-                callback_group=self._waiter))
+            kept = not self._lockstep and any(
+                getattr(self._sources[index][3], 'goal', False) for index in indices)
+            for each in (qos, *((LOCKSTEP_QOS,) if kept else ())):
+                self._subscriptions.append(self._node.create_subscription(
+                    message_class(type_name), topic,
+                    functools.partial(self._on_message, indices), each,
+                    event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False)
+                    if kept else None,     # one of two matches
+                    callback_group=self._waiter))
         if self._lockstep:
             self._subscriptions.append(self._node.create_subscription(
                 Clock, '/clock', self._on_clock, LOCKSTEP_QOS, callback_group=self._waiter))
@@ -136,9 +144,11 @@ class RobotBridge:
     def _take(self, index: int, message, tap: bool) -> bool:
         """Take what a message says to a stream; say whether it said anything."""
         _, _, decode, stream = self._sources[index]
-        if stream is not None:
-            self.received[index] += 1
         try:
+            if self._is_known(index, message, stream):
+                return True
+            if stream is not None:
+                self.received[index] += 1
             value = decode(message)
             stamp = self._stamp(message, stream)
         except OtherJointsError:  # of another part of the robot, under the same topic
@@ -167,6 +177,14 @@ class RobotBridge:
         if stream is not None and not self._lockstep and not ahead:
             self._check_finite(index, stream, value)
         return True
+
+    def _is_known(self, index: int, message, stream) -> bool:
+        """Say whether it is a goal that has come already: two subscriptions hear it."""
+        if self._lockstep or not getattr(stream, 'goal', False) or not hasattr(message, 'header'):
+            return False
+        before, self._goal_stamps[index] = (
+            self._goal_stamps.get(index), message_fields.stamp_ns(message))
+        return before == self._goal_stamps[index] != 0
 
     def _take_unseen(self, index: int, message, text: str, tap: bool) -> None:
         """Record a message that is no sample, and why it is none."""
