@@ -187,6 +187,7 @@ class PolicyNode(GuardedLifecycleNode):
         self._bridge.check_fits()
         self._stops.activate(self._runner.gate, self._settings.allow_other_commanders)
         self._episode_log.open(self._interface.robot, self._bridge.types)
+        self._bridge.tap_goals()
         self._bridge.sampled = True
         try:
             self._loop.enter()

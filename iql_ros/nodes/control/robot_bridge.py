@@ -95,7 +95,7 @@ class RobotBridge:
         self._full_names = [node.resolve_topic_name(topic) for topic, *_ in self._sources]
         self._steps, self.clock_ns = StepAssembler(names), None
         self._without_stamp = {}    # by index, of the step that is being collected
-        self._goal_stamps = {}
+        self._goal_stamps, self._goals = {}, {}   # by index; the newest (message, stamp)
         self._task_samples = collections.deque(maxlen=_KEPT)
         self._subscribe()
 
@@ -164,6 +164,8 @@ class RobotBridge:
         self._unseen.pop(index, None)
         ahead = self._is_ahead(index, stamp)
         with self.lock:
+            if getattr(stream, 'goal', False) and not self._lockstep:
+                self._goals[index] = message, stamp
             if not tap:
                 pass
             elif stamp is None:
@@ -177,6 +179,12 @@ class RobotBridge:
         if stream is not None and not self._lockstep and not ahead:
             self._check_finite(index, stream, value)
         return True
+
+    def tap_goals(self) -> None:
+        """Show the goals that came before anybody looked: a recording would lack them."""
+        with self.lock:
+            for index, (message, stamp) in self._goals.items():
+                self._tap(self._full_names[index], message, stamp)
 
     def _is_known(self, index: int, message, stream) -> bool:
         """Say whether it is a goal that has come already: two subscriptions hear it."""
