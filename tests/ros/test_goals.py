@@ -73,7 +73,11 @@ def test_a_goal_said_once_before_the_start_counts_and_the_next_one_from_the_next
     node.on_transition = transitions.append
     node.begin()
     wait_for(lambda: len(transitions) >= 5, what='transitions')
-    robot.send('not kept', 7.0)
+
+    def told():   # who keeps nothing says it again until it was heard
+        robot.send('not kept', 7.0)
+        return node._bridge.buffer.newest(node.now_ns())[1] == 7.0
+    wait_for(told, what='the next goal')
     wait_for(lambda: len(transitions) >= 20, what='transitions')
     assert {step.observation[1] for step in transitions} == {5.0}
     node._loop.request('end')
