@@ -40,6 +40,7 @@ from fault_campaign.stage import environment, Stage
 from geometry_msgs.msg import TwistStamped
 import numpy as np
 import rclpy
+from rclpy.signals import SignalHandlerOptions
 from trajectory_msgs.msg import JointTrajectory
 import yaml
 
@@ -68,8 +69,8 @@ def robot() -> str:
 
 
 def publish_bare(topic: str) -> None:
-    """Publish at 50 Hz and nothing else."""
-    rclpy.init()
+    """Publish at 50 Hz and nothing else, until it is terminated."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node('bare')
     publisher, message = node.create_publisher(TwistStamped, topic, 1), TwistStamped()
     due = time.monotonic()

@@ -240,7 +240,8 @@ def _type_name(kind) -> str:
         return f'a list of {_type_name(typing.get_args(kind)[0])}'
     if dataclasses.is_dataclass(kind):
         return f"keys {', '.join(field.name for field in dataclasses.fields(kind))}"
-    return 'null' if kind is type(None) else getattr(kind, '__name__', str(kind))
+    return {type(None): 'null', dict: 'keys with values'}.get(
+        kind, getattr(kind, '__name__', str(kind)))
 
 
 def check_new_file(path, where: str) -> None:

@@ -19,8 +19,8 @@ import collections
 import numpy as np
 
 from iql_ros.robot.gate_rules import gate_rules
+from iql_ros.robot.observations import Previous
 from iql_ros.robot.robot_interface import RobotInterface
-from iql_ros.robot.streams import Previous
 
 
 class ObservationMemory:

@@ -107,11 +107,6 @@ def _like(owner, name: str, row: np.ndarray):
     return row.tolist()
 
 
-def write_joints(message, field_path: str, row: np.ndarray) -> None:
-    """Write the values of all joints into one array field."""
-    setattr(message, field_path, _like(message, field_path, row))
-
-
 def write_time(message, path: str, unit: str, time_ns: int) -> None:
     """Write a time [ns] into a number; `unit`, one of UNITS, says what that counts."""
     owner, name = _place(message, path)

@@ -22,24 +22,19 @@ import numpy as np
 
 from iql_ros.files import InputError, shown, unknown_name
 from iql_ros.robot import field_paths, message_fields, message_writing
-from iql_ros.robot.action_scaling import ActionScaling
-from iql_ros.robot.gate_settings import (
-    check_vector, EFFORT, GateSettings, KINDS, POSITION, VELOCITY)
+from iql_ros.robot.gate_settings import EFFORT, POSITION, VELOCITY
 
 _STAMPS = ('header', 'receive')
 _QOS = ('auto', 'reliable', 'best_effort')
-_RULES = ('mean', 'last', 'longest')
 RANGE_MAX = 'range_max'
-_TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
+TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
 # What a message's fields control, by type; other types are used for this and that.
 _CONTROLS = {
-    _TRAJECTORY: {'positions': POSITION, 'velocities': VELOCITY, 'effort': EFFORT},
+    TRAJECTORY: {'positions': POSITION, 'velocities': VELOCITY, 'effort': EFFORT},
     'sensor_msgs/msg/JointState': {'position': POSITION, 'velocity': VELOCITY, 'effort': EFFORT}}
 _VELOCITIES = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 TOPIC_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 MAX_AGE = 1_000_000  # [s]
-_HIGHEST_RATE = 1000  # [Hz]
-_LONGEST_HISTORY = 100  # [ticks]
 
 
 def kind_of(type_name: str, field: str) -> str:
@@ -47,13 +42,15 @@ def kind_of(type_name: str, field: str) -> str:
     return VELOCITY if type_name in _VELOCITIES else _CONTROLS.get(type_name, {}).get(field, '')
 
 
-def _check_topic(where: str, topic: str) -> None:
+def check_topic(where: str, topic: str) -> None:
+    """Refuse what is no topic's name."""
     if not TOPIC_NAME.fullmatch(topic):
         raise InputError(f'{where}: got {topic!r}; expected a name like robot_pose, of letters, '
                          'digits and _, parts separated by /')
 
 
-def _check_type(where: str, type_name: str) -> None:
+def check_type(where: str, type_name: str) -> None:
+    """Refuse what is no message type's name."""
     package, _, name = type_name.partition('/msg/')
     if not (package.isidentifier() and name.isidentifier()):
         raise InputError(f'{where}: type: got {type_name!r}; expected pkg/msg/Name')
@@ -89,11 +86,11 @@ class Stream:
 
     def __post_init__(self):
         where = f"topic '{self.topic}'"
-        _check_type(where, self.type)
+        check_type(where, self.type)
         for key, allowed in (('stamp', _STAMPS), ('qos', _QOS)):
             if isinstance(getattr(self, key), str) and getattr(self, key) not in allowed:
                 raise InputError(f'{where}: {unknown_name(key, getattr(self, key), allowed)}')
-        _check_topic('topic', self.topic)
+        check_topic('topic', self.topic)
         if not 0 < self.max_age <= MAX_AGE:
             raise InputError(f'{where}: max_age: got {self.max_age}; allowed: 0 < s <= {MAX_AGE}')
         if not self.fields:
@@ -244,10 +241,15 @@ class Stream:
         """
         Return the message of a vector (dim,); inverse of decode.
 
-        `message` is one that another stream of the topic has begun.
+        Args:
+            vector: (dim,).
+            time_ns: The stamp of a stream with `stamp: header`.
+            make_message: Type -> empty message, so that no message package is needed here.
+            message: One that another stream of the topic has begun; None: a new one.
 
-        `make_message(type)` returns an empty message, so that no message package is needed
-        here. A stream with `stamp: header` is stamped `time_ns`.
+        Raises:
+            InputError: for a field or a constant that the message does not have.
+
         """
         message = make_message(self.type) if message is None else message
         if self.stamp == 'header':
@@ -270,219 +272,9 @@ class Stream:
     def _with_joints(self, message, make_message):
         """Name the joints in a message; return what has their values."""
         target = message
-        if self.type == _TRAJECTORY:
+        if self.type == TRAJECTORY:
             target = make_message('trajectory_msgs/msg/JointTrajectoryPoint')
             message.joint_names, message.points = list(self.joints), [target]
         else:
             message.name = list(self.joints)
-        return target
-
-
-def _check_history(history: int, where: str) -> None:
-    if not 1 <= history <= _LONGEST_HISTORY:
-        raise InputError(f'{where}: history: got {history}; allowed: 1 to {_LONGEST_HISTORY}')
-
-
-@dataclasses.dataclass(frozen=True)
-class Observation(Stream):
-    """A stream that the policy sees."""
-
-    # at how many ticks, this one first, its values are seen; before an episode's start they count
-    # as the first ones; allowed: 1 to 100
-    history: int = 1
-    # what an episode is about: taken once, at its start, however old, and heard of publishers that
-    # keep their last message (transient local); without max_age
-    goal: bool = False
-
-    def __post_init__(self):
-        super().__post_init__()
-        _check_history(self.history, f"topic '{self.topic}'")
-        if self.goal and self.history > 1:
-            raise InputError(f"topic '{self.topic}': history: got {self.history}; a goal is the "
-                             'same at every tick: 1')
-
-    def contract(self) -> dict:
-        """Return what gives the vector its meaning."""
-        said = super().contract()
-        said = {**said, 'history': self.history} if self.history > 1 else said
-        return {**said, 'goal': True} if self.goal else said
-
-
-@dataclasses.dataclass(frozen=True)
-class Previous:
-    """What was sent before, as a part of the observation."""
-
-    # the command that was in force since the tick before, after the gate, an operator's too; at
-    # an episode's start the stop; allowed: action
-    previous: str
-    history: int = 1     # of how many ticks, the last one first; allowed: 1 to 100
-
-    def __post_init__(self):
-        if self.previous != 'action':
-            raise unknown_name('previous', self.previous, ('action',))
-        _check_history(self.history, 'previous: action')
-
-
-@dataclasses.dataclass(frozen=True)
-class StampField:
-    """Where a message without a header has its time: the field, and what it counts."""
-
-    field: str           # path of the number, as in timestamp
-    unit: str            # what it counts; allowed: s | ms | us | ns
-
-    def __post_init__(self):
-        field_paths.parse_field(self.field)
-        if self.unit not in message_writing.UNITS:
-            raise unknown_name('unit', self.unit, message_writing.UNITS)
-
-
-@dataclasses.dataclass(frozen=True)
-class Heartbeat:
-    """A message that a controller wants to hear as long as it is commanded."""
-
-    topic: str           # under the node's namespace unless it begins with /
-    type: str            # of its messages; allowed: pkg/msg/Name
-    rate: float          # [Hz] how often it is sent; allowed: 0 < Hz <= 1000
-    # what every one holds, as an action's `set`
-    set: dict = dataclasses.field(default_factory=dict)
-    # where it has its time; allowed: header | none | {field: timestamp, unit: us}
-    stamp: str | StampField = 'none'
-
-    def __post_init__(self):
-        where = f"heartbeat '{self.topic}'"
-        _check_topic(f'{where}: topic', self.topic)
-        _check_type(where, self.type)
-        if not 0 < self.rate <= _HIGHEST_RATE:
-            raise InputError(f'{where}: rate: got {self.rate}; allowed: 0 < Hz <= '
-                             f'{_HIGHEST_RATE}')
-        if isinstance(self.stamp, str) and self.stamp not in ('header', 'none'):
-            raise InputError(f"{where}: {unknown_name('stamp', self.stamp, ('header', 'none'))}")
-        try:
-            field_paths.check_constants(self.set, ())
-        except InputError as error:
-            raise InputError(f'{where}: set: {error}') from None
-
-    def encode(self, time_ns: int, make_message):
-        """
-        Return the message of a time [ns].
-
-        Raises:
-            InputError: naming the topic and the constant that does not fit.
-
-        """
-        message = make_message(self.type)
-        try:
-            message_writing.write_constants(message, self.set)
-            if self.stamp == 'header':
-                message_writing.set_stamp(message, time_ns)
-            elif isinstance(self.stamp, StampField):
-                message_writing.write_time(message, self.stamp.field, self.stamp.unit, time_ns)
-        except InputError as error:
-            raise InputError(f"heartbeat '{self.topic}' ({self.type}): {error}") from None
-        return message
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Action(Stream):
-    """A stream that the policy commands."""
-
-    # where a command has its time; in a recording one without a header has that of its arrival;
-    # allowed: header | receive | {field: timestamp, unit: us}
-    stamp: str | StampField = 'header'
-    low: tuple[float, ...]               # what -1 of the policy means, per value; below high
-    high: tuple[float, ...]              # what +1 of the policy means, per value
-    # what several commands within one tick count as; allowed: mean | last | longest
-    rule: str
-    gate: GateSettings                   # what may be sent
-    time_from_start: float = 0.0         # [s] of a JointTrajectory's point; allowed: >= 0
-    # topic of what the robot executed; where a recording has it, it is what is learned from
-    executed: str = ''
-    # what the values do; default: what the type says (JointState, JointTrajectory, Twist);
-    # allowed: position | velocity | effort
-    controls: str = ''
-    # names of the observed values, as `inspect` prints them, that measure these, in their order:
-    # of a joint that is driven by velocity or effort its position
-    measured: tuple[str, ...] = ()
-    # what every command holds besides, the stop too: path, or element as data[2], -> a number
-    # (.nan, too), text, true or false, or a list of them
-    set: dict = dataclasses.field(default_factory=dict)
-    # [Hz] how often the last command is sent, with a stamp of its own each time, while the policy
-    # acts and while a trip lasts; null: once a tick; allowed: control_rate < Hz <= 1000
-    publish_rate: float | None = None
-    # what is sent besides, as long; null: nothing
-    heartbeat: Heartbeat | None = None
-
-    def __post_init__(self):
-        super().__post_init__()
-        where = f"action '{self.topic}'"
-        if self.rule not in _RULES:
-            raise InputError(f'{where}: {unknown_name("rule", self.rule, _RULES)}')
-        check_vector(self.low, self.dim, f'{where}: low')
-        check_vector(self.high, self.dim, f'{where}: high')
-        if self.executed:
-            _check_topic(f'{where}: executed', self.executed)
-        if self.time_from_start < 0:
-            raise InputError(f'{where}: time_from_start: got {self.time_from_start}; allowed: '
-                             '>= 0 s')
-        self.check_invertible()
-        ActionScaling(self.low, self.high)  # refuses low >= high
-        if self.controls and self.controls not in KINDS:
-            raise InputError(f'{where}: {unknown_name("controls", self.controls, KINDS)}')
-        if self.measured and len(self.measured) != self.dim:
-            raise InputError(f'{where}: measured: got {len(self.measured)} names; expected '
-                             f'{self.dim}, one a value')
-        self.gate.check(self.kinds, self.low, self.high, bool(self.measured), where)
-        try:
-            field_paths.check_constants(self.set, self.parsed)
-        except InputError as error:
-            raise InputError(f'{where}: set: {error}') from None
-
-    def check_message(self, make_message) -> None:
-        """
-        See that a message of the type can be made of a vector, before the first one has to be.
-
-        Raises:
-            InputError: naming the topic, the field or the constant, and what is there.
-
-        """
-        try:
-            self.encode(np.zeros(self.dim), 0, make_message)
-            if self.heartbeat is not None:
-                self.heartbeat.encode(0, make_message)
-        except InputError as error:
-            raise InputError(f"action '{self.topic}' ({self.type}): {error}") from None
-
-    def check_rate(self, control_rate: float, where: str) -> None:
-        """
-        Refuse a `publish_rate` that repeats nothing.
-
-        Raises:
-            InputError: naming it, and what is allowed.
-
-        """
-        if self.publish_rate is not None and not (
-                control_rate < self.publish_rate <= _HIGHEST_RATE):
-            raise InputError(f'{where}: publish_rate: got {self.publish_rate:g}; allowed: '
-                             f'{control_rate:g} (control_rate) < Hz <= {_HIGHEST_RATE}')
-
-    def _with_constants(self, message, time_ns: int) -> None:
-        message_writing.write_constants(message, self.set)
-        if isinstance(self.stamp, StampField):
-            message_writing.write_time(message, self.stamp.field, self.stamp.unit, time_ns)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Return what every value controls, of KINDS; '' where nobody says."""
-        return tuple(self.controls or kind_of(self.type, field.path)
-                     for field, width in zip(self.parsed, self.widths) for _ in range(width))
-
-    def contract(self) -> dict:
-        """Return what gives the vector its meaning, with what -1 and +1 stand for."""
-        return {**super().contract(), 'low': list(self.low), 'high': list(self.high)}
-
-    def _with_joints(self, message, make_message):
-        target = super()._with_joints(message, make_message)
-        if self.type == _TRAJECTORY:
-            duration = target.time_from_start
-            duration.sec, duration.nanosec = divmod(round(self.time_from_start * 1e9), 10 ** 9)
         return target

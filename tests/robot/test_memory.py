@@ -20,7 +20,8 @@ import pytest
 
 from iql_ros.files import InputError
 from iql_ros.robot.memory import ObservationMemory
-from iql_ros.robot.robot_interface import ObservationBuffer, parse_robot_interface
+from iql_ros.robot.observation_buffer import ObservationBuffer
+from iql_ros.robot.robot_interface import parse_robot_interface
 from iql_ros.robot.safety import Gate
 from iql_ros.robot.task import Task
 from iql_ros.robot.transitions import TransitionBuilder
@@ -89,7 +90,8 @@ def test_without_a_past_nothing_is_added_and_the_contract_is_what_it_was():
     ('history: 2', 'history: 101', 'history: got 101; allowed: 1 to 100'),
     ('previous: action', 'previous: reward', "unknown previous 'reward'; allowed: action"),
     ('{previous: action, history: 2}', '{previous: action, topic: u}', "unknown key 'topic'"),
-    ('  - {topic: b', '  - {previous: action}\n  - {topic: b', "'previous' at most once")])
+    ('  - {topic: b', '  - {previous: action}\n  - {topic: b',
+     "'previous: action' is given twice")])
 def test_a_past_that_cannot_be_is_refused(old, new, message):
     with pytest.raises(InputError) as error:
         cart(old, new)
@@ -165,3 +167,9 @@ def test_a_goal_stays_what_it_was_at_the_start_however_old_it_is():
 def test_a_goal_that_cannot_be_is_refused(old, new, message):
     with pytest.raises(InputError, match=message):
         cart(old, new)
+
+
+def test_goals_alone_are_no_observation():
+    text = TEXT.replace('max_age: 0.2', 'goal: true').replace(',\n     history: 3', '')
+    with pytest.raises(InputError, match='no topic but goals; expected at least one'):
+        parse_robot_interface(text, 'cart')

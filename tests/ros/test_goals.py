@@ -14,17 +14,11 @@
 
 """Tests that a goal is heard whenever it was published, and taken once an episode."""
 
-import threading
-
 from geometry_msgs.msg import PoseStamped, TwistStamped
-import numpy as np
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 
-from iql_ros.data.rosbag import read_episodes
 from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS
-from iql_ros.nodes.policy_node import PolicyNode
-from iql_ros.robot.robot_interface import parse_robot_interface
+from tests.ros.recorded_drive import RecordedDrive
 
 TEXT = """
 robot: courier
@@ -62,15 +56,10 @@ class Courier(Node):
 
 def test_a_goal_said_once_before_the_start_counts_and_the_next_one_from_the_next_episode_on(
         graph, tmp_path, wait_for):
-    config, transitions = tmp_path / 'courier.yaml', []
-    config.write_text(TEXT)
     robot = graph.add(Courier())
     robot.send('kept', 5.0)
-    node = graph.add(PolicyNode(
-        threading.Event(), make_act=lambda interface: lambda observation: np.array([0.1]),
-        overrides=[Parameter('robot_config', value=str(config)), Parameter('record', value=True),
-                   Parameter('record_folder', value=str(tmp_path / 'bags'))]))
-    node.on_transition = transitions.append
+    drive = RecordedDrive(graph, tmp_path, TEXT)
+    node, transitions = drive.node, drive.transitions
     node.begin()
     wait_for(lambda: len(transitions) >= 5, what='transitions')
 
@@ -81,13 +70,11 @@ def test_a_goal_said_once_before_the_start_counts_and_the_next_one_from_the_next
     wait_for(lambda: len(transitions) >= 20, what='transitions')
     assert {step.observation[1] for step in transitions} == {5.0}
     node._loop.request('end')
-    wait_for(lambda: node._loop.state == 'WAITING', what='the end')
+    wait_for(lambda: node._loop.finished_episodes == 1, what='the end')
     count = len(transitions)
     node._loop.ask_start()
     wait_for(lambda: len(transitions) >= count + 5, what='the next episode')
     assert {step.observation[1] for step in transitions[count:]} == {7.0}
-    node.leave()
-    episodes, report = read_episodes([tmp_path / 'bags'],
-                                     parse_robot_interface(TEXT, 'courier.yaml'))
+    episodes, _ = drive.read()
     goals = [set(episode.observations[:, 1]) for episode in episodes]
     assert goals == [{5.0}, {7.0}]

@@ -15,17 +15,13 @@
 """Tests that a policy node sees of odd scans what the converter sees of its recording."""
 
 import math
-import threading
 
 from geometry_msgs.msg import TwistStamped
 import numpy as np
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import LaserScan
 
-from iql_ros.data.rosbag import read_episodes
-from iql_ros.nodes.policy_node import PolicyNode
-from iql_ros.robot.robot_interface import parse_robot_interface
+from tests.ros.recorded_drive import RecordedDrive
 
 TEXT = """
 robot: scanner
@@ -60,23 +56,15 @@ class Scanner(Node):
 
 
 def test_scans_are_live_what_they_are_in_the_bag(graph, tmp_path, wait_for):
-    config, transitions = tmp_path / 'scanner.yaml', []
-    config.write_text(TEXT)
-    robot = graph.add(Scanner())
-    node = graph.add(PolicyNode(
-        threading.Event(), make_act=lambda interface: lambda observation: np.array([0.1]),
-        overrides=[Parameter('robot_config', value=str(config)), Parameter('record', value=True),
-                   Parameter('record_folder', value=str(tmp_path / 'bags'))]))
-    node.on_transition = transitions.append
+    robot, drive = graph.add(Scanner()), RecordedDrive(graph, tmp_path, TEXT)
+    node, transitions = drive.node, drive.transitions
     node.begin()
     wait_for(lambda: len(transitions) >= 40, what='transitions')
     robot.blind = True
     wait_for(lambda: node._describe()[1].startswith('TRIPPED'), what='the trip')
     said = node._describe()[1]
     assert 'stream too old' in said and 'sector 1 of 2 has no reading' in said
-    node.leave()
-    (episode,), report = read_episodes([tmp_path / 'bags'],
-                                       parse_robot_interface(TEXT, 'scanner.yaml'))
+    (episode,), report = drive.read()
     live = np.array([step.observation for step in transitions])
     assert set(live[:, 1].round(6)) == {8.0, 0.2, 1.5}
     # a message may come later than a tick acts, on a busy machine: the bag knows it nevertheless

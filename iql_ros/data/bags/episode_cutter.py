@@ -23,7 +23,8 @@ from iql_ros.data.bags.outliers import leave_out
 from iql_ros.data.bags.robot_streams import ACTION, OBSERVATION, REWARD, TERMINATED
 from iql_ros.data.bags.statistics import Decimated
 from iql_ros.data.bags.stream_reading import Unfit
-from iql_ros.robot.robot_interface import ObservationBuffer, RobotInterface
+from iql_ros.robot.observation_buffer import ObservationBuffer
+from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
 from iql_ros.robot.transitions import Episode, make_episode, TransitionBuilder
 

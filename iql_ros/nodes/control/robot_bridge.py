@@ -30,7 +30,8 @@ from iql_ros.nodes.hosting.message_classes import message_class
 from iql_ros.nodes.hosting.message_waiter import MessageWaiter
 from iql_ros.robot import message_fields
 from iql_ros.robot.message_fields import OtherJointsError, UnseenError
-from iql_ros.robot.robot_interface import ObservationBuffer, RobotInterface
+from iql_ros.robot.observation_buffer import ObservationBuffer
+from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
 
 # A late joiner gets the current step, and a step is never dropped or queued behind another.
@@ -95,7 +96,7 @@ class RobotBridge:
         self._full_names = [node.resolve_topic_name(topic) for topic, *_ in self._sources]
         self._steps, self.clock_ns = StepAssembler(names), None
         self._without_stamp = {}    # by index, of the step that is being collected
-        self._goal_stamps, self._goals = {}, {}   # by index; the newest (message, stamp)
+        self._goals = {}            # by index; the newest (message, stamp)
         self._task_samples = collections.deque(maxlen=_KEPT)
         self._subscribe()
 
@@ -182,17 +183,16 @@ class RobotBridge:
 
     def tap_goals(self) -> None:
         """Show the goals that came before anybody looked: a recording would lack them."""
-        with self.lock:
-            for index, (message, stamp) in self._goals.items():
-                self._tap(self._full_names[index], message, stamp)
+        with self.lock:   # of several streams on one topic, once
+            for name, (message, stamp) in {
+                    self._full_names[index]: goal for index, goal in self._goals.items()}.items():
+                self._tap(name, message, stamp)
 
     def _is_known(self, index: int, message, stream) -> bool:
         """Say whether it is a goal that has come already: two subscriptions hear it."""
-        if self._lockstep or not getattr(stream, 'goal', False) or not hasattr(message, 'header'):
-            return False
-        before, self._goal_stamps[index] = (
-            self._goal_stamps.get(index), message_fields.stamp_ns(message))
-        return before == self._goal_stamps[index] != 0
+        known = self._goals.get(index)
+        return known is not None and stream.stamp == 'header' and (
+            message_fields.stamp_ns(message) == known[1])
 
     def _take_unseen(self, index: int, message, text: str, tap: bool) -> None:
         """Record a message that is no sample, and why it is none."""

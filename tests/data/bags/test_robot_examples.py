@@ -22,8 +22,8 @@ import pytest
 from iql_ros.data.bags.writer import BagWriter
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import share_folder
+from iql_ros.robot.observations import Previous
 from iql_ros.robot.robot_interface import load_robot_interface
-from iql_ros.robot.streams import Previous
 from iql_ros.robot.task import Task
 from tests.data.bags.empty_messages import empty, store_with_others
 
