@@ -117,8 +117,8 @@ def _change_tensors(data: bytes, header: dict, rng) -> tuple[bytes, str]:
         elif kind == 'remove':
             del tensors[name]
         elif kind == 'noise':
-            noise = np.frombuffer(rng.randbytes(tensor.nbytes), np.float32).copy()
-            tensors[name] = torch.from_numpy(noise).reshape(tensor.shape)
+            noise = np.frombuffer(rng.randbytes(tensor.nbytes), np.uint8).copy()
+            tensors[name] = torch.from_numpy(noise).view(tensor.dtype).reshape(tensor.shape)
         elif kind == 'average':
             tensors[name.replace('actor.', 'average.')] = tensor.clone()
     if kind == 'std':

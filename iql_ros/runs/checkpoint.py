@@ -95,8 +95,8 @@ def choice_of(header: dict) -> Choice:
     """
     said = header.get('choice')
     if said is None:
-        return Choice(inverse_temperature=min(float(header['config']['inverse_temperature']),
-                                              MOST_TEMPERATURE))
+        temperature = config_of(header, 'the header').inverse_temperature
+        return Choice(inverse_temperature=min(temperature, MOST_TEMPERATURE))
     return Choice(said['choice'], said['samples'], float(said['choice_temperature']))
 
 

@@ -15,6 +15,7 @@
 """What acts: actor and target critic of a checkpoint, one observation at a time."""
 
 import copy
+import dataclasses
 import functools
 
 import numpy as np
@@ -192,6 +193,7 @@ def load_policy(path, device: str = 'auto') -> Policy:
     """
     header, tensors = read_file(path)
     config = config_of(header, path)
+    header = {**header, 'config': dataclasses.asdict(config)}   # what it does not say, by default
     check_sizes(header, config, tensors, path)
     say_what_is_converted(tensors, path)
     sizes, generator = (header['observation_dim'], header['action_dim'],

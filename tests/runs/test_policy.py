@@ -103,3 +103,14 @@ def test_a_choice_that_is_none_is_refused_with_its_file(said, message):
                                  if name.startswith('actor.')}))
     with pytest.raises(InputError, match=f'^bad.safetensors: .*{message}'):
         load_policy('bad.safetensors', 'cpu')
+
+
+@pytest.mark.parametrize('key', ['inverse_temperature', 'normalise_observations', 'discount'])
+def test_what_a_checkpoint_does_not_say_of_its_training_is_the_default(key):
+    header, tensors = read_file('start.safetensors')
+    del header['config'][key]
+    with open('older.safetensors', 'wb') as file:
+        file.write(pack({**header, 'choice': None}, tensors))
+    policy = load_policy('older.safetensors', 'cpu')
+    assert key in policy.header['config'] and policy.choice.inverse_temperature == 3.0
+    policy.load(acting_tensors(tensors), 'weights')
