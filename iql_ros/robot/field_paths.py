@@ -136,7 +136,7 @@ def check_invertible(fields) -> None:
             lacking = rotations.missing(functions)
             options = [[f'{name}({first.path})' for name in names] for names in lacking]
         else:
-            complete = None in functions or functions >= set(ANGLES)
+            complete = None in functions or functions.keys() >= set(ANGLES)
             other = ANGLES[first.function == ANGLES[0]] if first.function else ''
             options = [] if complete else [[first.text.replace(first.function, other, 1)]]
         if options:
@@ -145,11 +145,15 @@ def check_invertible(fields) -> None:
                              f'{said}')
 
 
-def parts_of(fields) -> dict[tuple, set]:
-    """Return every part of a message that fields are about, with the functions taken of it."""
+def parts_of(fields) -> dict[tuple, dict]:
+    """
+    Return every part of a message that fields are about, with the functions taken of it.
+
+    Of every function the place of its field among them.
+    """
     found = {}
-    for field in fields:
-        found.setdefault(field.part, set()).add(field.function)
+    for index, field in enumerate(fields):
+        found.setdefault(field.part, {})[field.function] = index
     return found
 
 

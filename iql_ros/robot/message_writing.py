@@ -20,7 +20,7 @@ import numpy as np
 
 from iql_ros.files import InputError, shown
 from iql_ros.robot import rotations
-from iql_ros.robot.field_paths import Field, parse_field
+from iql_ros.robot.field_paths import parse_field
 from iql_ros.robot.message_fields import follow
 
 UNITS = {'s': 10**9, 'ms': 10**6, 'us': 10**3, 'ns': 1}   # [ns]
@@ -32,25 +32,26 @@ def set_stamp(message, time_ns: int) -> None:
     stamp.sec, stamp.nanosec = divmod(time_ns, 1_000_000_000)
 
 
-def write_fields(message, fields: tuple[Field, ...], values, arrays: bool) -> None:
+def write_fields(message, parts: dict, values, arrays: bool) -> None:
     """
     Write what fields say; inverse of reading them, see field_paths.check_invertible.
 
     Args:
         message: Changed in place.
-        fields: Of one stream.
+        parts: Of a stream's fields, see field_paths.parts_of.
         values: For each field an array of its values.
         arrays: Whether a field that is no element, slice or function is a whole array.
 
     """
-    parts = {}
-    for field, row in zip(fields, values):
-        parts.setdefault(field.part, {})[field.function] = row
     for (path, first, last), said in parts.items():
-        if None not in said and not rotations.WIDTHS.keys().isdisjoint(said):
-            _write_rotation(message, path, rotations.write(said))
+        if None in said:
+            row = values[said[None]]
+        elif 'sin' in said:
+            row = np.arctan2(values[said['sin']], values[said['cos']])
+        else:
+            _write_rotation(message, path, rotations.write(
+                {function: values[index] for function, index in said.items()}))
             continue
-        row = said[None] if None in said else np.arctan2(said['sin'], said['cos'])
         if first is not None:
             _write_slice(message, path, first, last or first + 1, row)
         elif arrays:
@@ -62,9 +63,10 @@ def write_fields(message, fields: tuple[Field, ...], values, arrays: bool) -> No
 
 def _place(message, path: str) -> tuple:
     """Return the object and the attribute at a dotted path."""
-    *parents, name = path.split('.')
-    owner = follow(message, '.'.join(parents)) if parents else message
-    follow(owner, name)
+    parents, _, name = path.rpartition('.')
+    owner = follow(message, parents) if parents else message
+    if not hasattr(owner, name):
+        follow(owner, name)   # raises, with what is there
     return owner, name
 
 

@@ -258,16 +258,23 @@ class Stream:
             message_writing.write_constants(message, {'header.frame_id': self.frame_id})
         self._with_constants(message, time_ns)
         target = self._with_joints(message, make_message) if self.joints else message
-        values = np.split(np.asarray(vector, dtype=np.float64), self._ends)
-        message_writing.write_fields(target, self.parsed, values, bool(self._array))
+        vector = np.asarray(vector, dtype=np.float64)
+        message_writing.write_fields(target, self._parts, [vector[each] for each in self._slices],
+                                     bool(self._array))
         return message
 
     def _with_constants(self, message, time_ns: int) -> None:
         """Write what does not come from the vector."""
 
     @functools.cached_property
-    def _ends(self) -> np.ndarray:
-        return np.cumsum(self.widths)[:-1]
+    def _parts(self) -> dict:
+        return field_paths.parts_of(self.parsed)
+
+    @functools.cached_property
+    def _slices(self) -> list[slice]:
+        """Return where in the vector every field's values are."""
+        ends = np.cumsum(self.widths).tolist()
+        return [slice(end - width, end) for end, width in zip(ends, self.widths)]
 
     def _with_joints(self, message, make_message):
         """Name the joints in a message; return what has their values."""

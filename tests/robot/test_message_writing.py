@@ -23,7 +23,7 @@ import pytest
 
 from iql_ros.files import InputError
 from iql_ros.robot import message_writing
-from iql_ros.robot.field_paths import parse_field
+from iql_ros.robot.field_paths import parse_field, parts_of
 from iql_ros.robot.message_fields import stamp_ns
 
 
@@ -67,15 +67,15 @@ def test_elements_are_written_where_they_belong_and_a_short_array_is_made_longer
         values.append(following + np.arange(field.width(0)))
         following += field.width(0)
     kind = type(getattr(one, name))
-    message_writing.write_fields(one, fields, values, arrays=False)
+    message_writing.write_fields(one, parts_of(fields), values, arrays=False)
     assert list(getattr(one, name)) == expected and isinstance(getattr(one, name), kind)
 
 
 def test_the_angle_of_sine_and_cosine_is_written():
     one = message()
     fields = tuple(map(parse_field, ('cos(speed)', 'sin(speed)')))
-    message_writing.write_fields(one, fields, [np.array([math.cos(2.0)]),
-                                               np.array([math.sin(2.0)])], arrays=False)
+    values = [np.array([math.cos(2.0)]), np.array([math.sin(2.0)])]
+    message_writing.write_fields(one, parts_of(fields), values, arrays=False)
     assert one.speed == pytest.approx(2.0)
 
 
