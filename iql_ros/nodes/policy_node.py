@@ -186,8 +186,9 @@ class PolicyNode(GuardedLifecycleNode):
     def _activate(self) -> None:
         self._bridge.check_fits()
         self._stops.activate(self._runner.gate, self._settings.allow_other_commanders)
-        self._episode_log.open(self._interface.robot, self._bridge.types)
-        self._bridge.tap_goals()
+        self._episode_log.open(self._interface.robot, self._bridge.types,
+                               self._bridge.kept_topics)
+        self._bridge.tap_kept()
         self._bridge.sampled = True
         try:
             self._loop.enter()

@@ -29,13 +29,14 @@ class ObservationMemory:
 
     The same for a bag, a robot and an environment. At an episode's start nothing is remembered:
     the first values stand for those before, and the stop for what was sent (of a position that
-    the stop holds: where it is measured). A goal stays what it was then.
+    the stop holds: where it is measured). A goal stays what it was then; one that is seen from a
+    pose is seen anew at every tick.
     """
 
     def __init__(self, interface: RobotInterface):
         """Start outside of any episode."""
         self._interface = interface
-        self._parts = interface.parts
+        self._parts, self._relative = interface.parts, interface.relative
         ticks = max(part.history for part in self._parts)
         self._sensed, self._sent = (collections.deque(maxlen=ticks) for _ in range(2))
         self._stop = gate_rules(interface).stop
@@ -72,11 +73,15 @@ class ObservationMemory:
         if not self._interface.remembers:
             return sensed
         found, first = [], 0
-        for part in self._parts:
+        for place, part in enumerate(self._parts):
             if isinstance(part, Previous):
                 found += list(self._sent)[:part.history]
             elif part.goal:
-                found.append(self._goal[first:first + part.dim])
+                goal = self._goal[first:first + part.dim]
+                if place in self._relative:
+                    seen, pose = self._relative[place]
+                    goal = seen(goal, sensed[pose])
+                found.append(goal)
                 first += part.dim
             else:
                 found += [tick[first:first + part.dim]

@@ -18,7 +18,9 @@ import bisect
 
 import numpy as np
 
+from iql_ros.robot.observations import Transform
 from iql_ros.robot.robot_interface import RobotInterface
+from iql_ros.robot.transform_tree import Edge, TransformTree
 
 _SECOND = 1_000_000_000  # [ns]
 _OTHER_CLOCK = 10**6 * _SECOND  # of an age: no recording and no run is so long
@@ -34,31 +36,25 @@ class ObservationBuffer:
         """Start empty; `decode(index, value)` makes a vector of what was pushed, if it is none."""
         self._streams = interface.observation
         self._max_ages = [stream.max_age_ns for stream in interface.observation]
-        self._decode = decode or (lambda index, value: value)
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget every sample, as after a reset of the clock."""
-        self._stamps = [[] for _ in self._streams]
-        self._values = [[] for _ in self._streams]
+        decode = decode or (lambda index, value: value)
+        self._tracks = [_Frames(stream) if isinstance(stream, Transform)
+                        else _Samples(index, decode)
+                        for index, stream in enumerate(self._streams)]
         self.ages = []       # [ns] of every stream's sample in the last observation
 
+    def clear(self) -> None:
+        """Forget every sample, as after a reset of the clock, but where frames stay."""
+        for track in self._tracks:
+            track.clear()
+        self.ages = []
+
     def push(self, index: int, stamp_ns: int, value) -> None:
-        """Take a sample of stream `index`; late ones are put where they belong."""
-        stamps = self._stamps[index]
-        if not stamps or stamp_ns >= stamps[-1]:
-            stamps.append(stamp_ns)
-            self._values[index].append(value)
-        else:
-            position = bisect.bisect_right(stamps, stamp_ns)
-            stamps.insert(position, stamp_ns)
-            self._values[index].insert(position, value)
-        if len(stamps) > _KEPT:
-            del stamps[0], self._values[index][0]
+        """Take a sample of stream `index`, of a transform its edges; late ones are put in."""
+        self._tracks[index].push(stamp_ns, value)
 
     def replace(self, index: int, stamp_ns: int, value) -> None:
         """Take a sample of stream `index` in place of those before: nobody samples them."""
-        self._stamps[index], self._values[index] = [stamp_ns], [value]
+        self._tracks[index].replace(stamp_ns, value)
 
     def sample(self, tick_ns: int) -> np.ndarray | None:
         """
@@ -68,33 +64,29 @@ class ObservationBuffer:
         older than its max_age; nothing is interpolated. Older samples are forgotten, so ticks
         must be asked for in order.
         """
-        self.ages, whole = [], True
-        for stamps, values, max_age_ns in zip(self._stamps, self._values, self._max_ages):
-            if len(stamps) > 1 and stamps[1] <= tick_ns:
-                keep = bisect.bisect_right(stamps, tick_ns) - 1
-                del stamps[:keep], values[:keep]
-            age = tick_ns - stamps[0] if stamps else -1
-            whole = whole and 0 <= age <= max_age_ns
-            self.ages.append(age)
-        if not whole:
-            return None
-        return np.concatenate([self._decode(index, values[0])
-                               for index, values in enumerate(self._values)])
+        self.ages = [track.look(tick_ns) for track in self._tracks]
+        for age, max_age_ns in zip(self.ages, self._max_ages):
+            if not 0 <= age <= max_age_ns:
+                return None
+        return np.concatenate([track.seen() for track in self._tracks])
+
+    def sample_of(self, index: int, tick_ns: int) -> tuple[int, np.ndarray] | None:
+        """Return the age [ns] and the vector of one stream at a tick, None: nothing is known."""
+        age = self._tracks[index].look(tick_ns)
+        return None if age < 0 else (age, self._tracks[index].seen())
 
     def newest(self, time_ns: int) -> np.ndarray:
         """Return the newest values (sensed_dim,), NaN where they are older than max_age."""
         parts = []
-        for index, (stream, stamps) in enumerate(zip(self._streams, self._stamps)):
-            fresh = stamps and time_ns - stamps[-1] <= stream.max_age_ns
-            parts.append(self._decode(index, self._values[index][-1]) if fresh
-                         else np.full(stream.dim, np.nan))
+        for stream, track in zip(self._streams, self._tracks):
+            stamp_ns, value = track.newest()
+            fresh = stamp_ns is not None and time_ns - stamp_ns <= stream.max_age_ns
+            parts.append(value() if fresh else np.full(stream.dim, np.nan))
         return np.concatenate(parts)
 
     def ages_ns(self, tick_ns: int) -> list[int | None]:
         """Return the age [ns] of every stream's latest sample at a tick, None without one."""
-        positions = [bisect.bisect_right(stamps, tick_ns) for stamps in self._stamps]
-        return [tick_ns - stamps[position - 1] if position else None
-                for stamps, position in zip(self._stamps, positions)]
+        return [track.age_ns(tick_ns) for track in self._tracks]
 
     def stale_streams(self, tick_ns: int) -> list[int]:
         """Return the indices of the streams that have no sample young enough for a tick."""
@@ -104,13 +96,116 @@ class ObservationBuffer:
     def stale(self, tick_ns: int) -> list[str]:
         """Return a description of every stream that has no sample young enough for a tick."""
         ages = self.ages_ns(tick_ns)
-        return [f"'{self._streams[index].topic}' ({self._what_is_wrong(ages[index])}; "
+        return [f"'{self._streams[index].label}' ({self._what_is_wrong(index, ages, tick_ns)}; "
                 f'max_age {self._streams[index].max_age} s)'
                 for index in self.stale_streams(tick_ns)]
 
+    def _what_is_wrong(self, index: int, ages: list[int | None], tick_ns: int) -> str:
+        said = self._tracks[index].said(tick_ns)
+        if ages[index] is None:
+            return said or 'nothing received'
+        said = f'{ages[index] / _SECOND:.3f} s old{said}'
+        return f'{said}: stamped by another clock' if ages[index] > _OTHER_CLOCK else said
+
+
+class _Samples:
+    """The recent samples of one stream."""
+
+    def __init__(self, index: int, decode):
+        self._index, self._decode = index, decode
+        self.clear()
+
+    def clear(self) -> None:
+        self._stamps, self._values = [], []
+
+    def push(self, stamp_ns: int, value) -> None:
+        stamps = self._stamps
+        if not stamps or stamp_ns >= stamps[-1]:
+            stamps.append(stamp_ns)
+            self._values.append(value)
+        else:
+            position = bisect.bisect_right(stamps, stamp_ns)
+            stamps.insert(position, stamp_ns)
+            self._values.insert(position, value)
+        if len(stamps) > _KEPT:
+            del stamps[0], self._values[0]
+
+    def replace(self, stamp_ns: int, value) -> None:
+        self._stamps, self._values = [stamp_ns], [value]
+
+    def look(self, tick_ns: int) -> int:
+        """Return the age at a tick [ns], < 0 without a sample; forget what is older."""
+        stamps = self._stamps
+        if len(stamps) > 1 and stamps[1] <= tick_ns:
+            keep = bisect.bisect_right(stamps, tick_ns) - 1
+            del stamps[:keep], self._values[:keep]
+        return tick_ns - stamps[0] if stamps else -1
+
+    def seen(self) -> np.ndarray:
+        """Return the value at the tick that was looked at."""
+        return self._decode(self._index, self._values[0])
+
+    def newest(self) -> tuple:
+        """Return the newest stamp [ns], or None, and what gives its value."""
+        if not self._stamps:
+            return None, None
+        return self._stamps[-1], lambda: self._decode(self._index, self._values[-1])
+
+    def age_ns(self, tick_ns: int) -> int | None:
+        position = bisect.bisect_right(self._stamps, tick_ns)
+        return tick_ns - self._stamps[position - 1] if position else None
+
+    def said(self, tick_ns: int) -> str:
+        """Return what more there is to say of it."""
+        return ''
+
+
+class _Frames:
+    """The recent edges that lead from one frame to another."""
+
+    def __init__(self, stream: Transform):
+        self._stream, self._tree, self._found = stream, TransformTree(), None
+
+    def clear(self) -> None:
+        self._tree.clear()
+
+    def push(self, stamp_ns: int, edges: list[Edge]) -> None:
+        for edge in edges:
+            self._tree.push(edge)
+
+    def replace(self, stamp_ns: int, edges: list[Edge]) -> None:
+        self.push(stamp_ns, edges)
+        self._tree.forget_before(self._tree.newest_ns() or 0)
+
+    def _find(self, tick_ns: int):
+        return self._tree.find(self._stream.of, self._stream.within, tick_ns)
+
+    def look(self, tick_ns: int) -> int:
+        self._tree.forget_before(tick_ns)
+        self._found = self._find(tick_ns)
+        return -1 if self._found is None else self._age(self._found, tick_ns)
+
+    def seen(self) -> np.ndarray:
+        return self._stream.vector(self._found.pose)
+
+    def newest(self) -> tuple:
+        newest_ns = self._tree.newest_ns() or 0
+        found = self._find(newest_ns)
+        if found is None:
+            return None, None
+        stamp_ns = newest_ns if found.stamp_ns is None else found.stamp_ns
+        return stamp_ns, lambda: self._stream.vector(found.pose)
+
+    def age_ns(self, tick_ns: int) -> int | None:
+        found = self._find(tick_ns)
+        return None if found is None else self._age(found, tick_ns)
+
     @staticmethod
-    def _what_is_wrong(age_ns: int | None) -> str:
-        if age_ns is None:
-            return 'nothing received'
-        said = f'{age_ns / _SECOND:.3f} s old'
-        return f'{said}: stamped by another clock' if age_ns > _OTHER_CLOCK else said
+    def _age(found, tick_ns: int) -> int:
+        return 0 if found.stamp_ns is None else tick_ns - found.stamp_ns
+
+    def said(self, tick_ns: int) -> str:
+        found = self._find(tick_ns)
+        if found is None:
+            return self._tree.missing(self._stream.of, self._stream.within, tick_ns)
+        return f', by {found.oldest}' if found.oldest else ''

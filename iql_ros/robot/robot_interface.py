@@ -26,7 +26,8 @@ from iql_ros.files import (
     check_keys, from_mapping, InputError, parse_yaml, read_text, shown, unknown_name)
 from iql_ros.robot.action_scaling import ActionScaling
 from iql_ros.robot.actions import Action
-from iql_ros.robot.observations import Observation, Previous
+from iql_ros.robot.observations import Observation, Previous, Transform
+from iql_ros.robot.relative_pose import RelativePose
 from iql_ros.robot.streams import MAX_AGE
 
 _KEYS = ('robot', 'control_rate', 'settle', 'observation', 'action', 'task')
@@ -70,6 +71,33 @@ class RobotInterface:
         return any(isinstance(part, Previous) or part.history > 1 or part.goal
                    for part in self.parts)
 
+    @functools.cached_property
+    def relative(self) -> dict[int, tuple[RelativePose, slice]]:
+        """
+        Return how goals are given that are seen from a pose, by their places in `parts`.
+
+        With each the slice of what is sensed that holds the pose.
+        """
+        found, ends = {}, np.cumsum([stream.dim for stream in self.observation]).tolist()
+        for place, part in enumerate(self.parts):
+            if isinstance(part, Observation) and part.relative_to:
+                index = self._reference(part)
+                reference = self.observation[index]
+                found[place] = (RelativePose(part, reference),
+                                slice(ends[index] - reference.dim, ends[index]))
+        return found
+
+    def _reference(self, goal: Observation) -> int:
+        """Return which observation stream a goal's `relative_to` names."""
+        topics = {stream.topic: index for index, stream in enumerate(self.observation)
+                  if not stream.goal}
+        if goal.relative_to not in topics:
+            raise unknown_name('relative_to', goal.relative_to, list(topics))
+        if sum(stream.topic == goal.relative_to for stream in self.observation) > 1:
+            raise InputError(f"relative_to: topic '{goal.relative_to}' has several streams; "
+                             'expected one')
+        return topics[goal.relative_to]
+
     @property
     def action_dim(self) -> int:
         """Return the length of an action."""
@@ -87,6 +115,8 @@ class RobotInterface:
         for part in self.parts:
             first = isinstance(part, Previous)
             names = self.action_names if first else part.value_names
+            if not first and part.relative_to:
+                names = [f'{name} (from {part.relative_to})' for name in names]
             for back in range(first, first + part.history):
                 found += [f'{name} (-{back})' if back else name for name in names]
         return found
@@ -165,12 +195,14 @@ class RobotInterface:
         recording, the simulator and the robot; these may not.
         """
         return {'control_rate': self.control_rate,
-                'observation': [self._previous_contract(part) if isinstance(part, Previous)
-                                else part.contract() for part in self.parts],
+                'observation': [self._part_contract(part) for part in self.parts],
                 'action': [stream.contract() for stream in self.action]}
 
-    def _previous_contract(self, part: Previous) -> dict:
-        """Return what gives earlier commands their meaning, what stands for the first too."""
+    def _part_contract(self, part: Observation | Previous) -> dict:
+        """Return what gives a part its meaning; of earlier commands what stands for the first."""
+        if isinstance(part, Observation):
+            said = {'relative_to': self._reference(part)} if part.relative_to else {}
+            return {**part.contract(), **said}
         stops = [stream.gate.stop if isinstance(stream.gate.stop, str) else list(stream.gate.stop)
                  for stream in self.action]
         return {**dataclasses.asdict(part), 'stop': stops}
@@ -254,6 +286,10 @@ def parse_robot_interface(text: str, where: str) -> RobotInterface:
         observation=_check_streams(streams, 'observation', where),
         action=_check_streams(_entries(content, 'action', Action, where), 'action', where),
         task=content['task'], text=text, parts=parts)
+    try:
+        interface.relative
+    except InputError as error:
+        raise InputError(f'{where}: observation: {error}') from None
     for stream in interface.action:
         stream.check_rate(float(rate), f"{where}: action '{stream.topic}'")
         stream.gate.check_timeout(stream.publish_rate or float(rate),
@@ -276,8 +312,9 @@ def _entries(content, key: str, cls, where: str) -> tuple:
 def _entry(cls, entry, where: str):
     if cls is Action or not isinstance(entry, dict):
         return from_mapping(cls, entry, where)
-    if 'previous' in entry:
-        return from_mapping(Previous, entry, where)
+    for key, kind in (('previous', Previous), ('transform', Transform)):
+        if key in entry:
+            return from_mapping(kind, entry, where)
     if entry.get('goal') is True:
         if 'max_age' in entry:
             raise InputError(f"{where}: max_age: got {shown(entry['max_age'])}; a goal has none: "

@@ -15,6 +15,7 @@
 """What a quaternion (x, y, z, w) says of an orientation, and back; angles as in REP 103 [rad]."""
 
 import math
+import typing
 
 import numpy as np
 
@@ -25,6 +26,42 @@ _HEADINGS = (('yaw',), ('yaw_cos', 'yaw_sin'))
 _TILTS = (('roll', 'pitch'), ('projected_gravity',))
 _WHOLE = (('rotation_6d',), ('hemisphere',))
 _SAME = 1e-12
+
+
+class Pose(typing.NamedTuple):
+    """Where a body is and how it is turned, in some frame."""
+
+    place: tuple[float, float, float]           # [m]
+    turn: tuple[float, float, float, float]     # unit quaternion (x, y, z, w)
+
+
+HERE = Pose((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+
+
+def compose(first: Pose, second: Pose) -> Pose:
+    """Return in what frame `first` is in the pose that `second` has in the frame of `first`."""
+    ax, ay, az, aw = first.turn
+    bx, by, bz, bw = second.turn
+    x, y, z = rotate(first.turn, second.place)
+    return Pose((first.place[0] + x, first.place[1] + y, first.place[2] + z),
+                (aw * bx + ax * bw + ay * bz - az * by, aw * by - ax * bz + ay * bw + az * bx,
+                 aw * bz + ax * by - ay * bx + az * bw, aw * bw - ax * bx - ay * by - az * bz))
+
+
+def inverse(pose: Pose) -> Pose:
+    """Return the pose that the frame of a pose has in the posed body's."""
+    x, y, z, w = pose.turn
+    turn = (-x, -y, -z, w)
+    return Pose(rotate(turn, tuple(-part for part in pose.place)), turn)
+
+
+def rotate(turn, vector) -> tuple[float, float, float]:
+    """Return a vector (3,) turned by a unit quaternion (x, y, z, w)."""
+    x, y, z, w = turn
+    a, b, c = vector
+    # twice the cross product of the axis and the vector
+    i, j, k = 2.0 * (y * c - z * b), 2.0 * (z * a - x * c), 2.0 * (x * b - y * a)
+    return (a + w * i + y * k - z * j, b + w * j + z * i - x * k, c + w * k + x * j - y * i)
 
 
 def heading(x: float, y: float, z: float, w: float) -> tuple[float, float]:

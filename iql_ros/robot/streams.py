@@ -32,6 +32,11 @@ TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
 _CONTROLS = {
     TRAJECTORY: {'positions': POSITION, 'velocities': VELOCITY, 'effort': EFFORT},
     'sensor_msgs/msg/JointState': {'position': POSITION, 'velocity': VELOCITY, 'effort': EFFORT}}
+_NO_NUMBERS = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage',
+               'sensor_msgs/msg/PointCloud2', 'stereo_msgs/msg/DisparityImage',
+               'foxglove_msgs/msg/CompressedVideo', 'theora_image_transport/msg/Packet',
+               'visualization_msgs/msg/Marker', 'visualization_msgs/msg/MarkerArray',
+               'std_msgs/msg/String', 'tf2_msgs/msg/TFMessage')
 _VELOCITIES = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 TOPIC_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 MAX_AGE = 1_000_000  # [s]
@@ -54,6 +59,15 @@ def check_type(where: str, type_name: str) -> None:
     package, _, name = type_name.partition('/msg/')
     if not (package.isidentifier() and name.isidentifier()):
         raise InputError(f'{where}: type: got {type_name!r}; expected pkg/msg/Name')
+
+
+def check_numbers(where: str, type_name: str) -> None:
+    """Refuse a type whose values mean nothing one by one."""
+    if type_name in _NO_NUMBERS:
+        raise InputError(
+            f'{where}: type: a {type_name} cannot be read as numbers; expected one of numbers, '
+            'arrays of them, orientations, joints or scans'
+            + (', or transform: {of: FRAME, in: FRAME}' if 'tf2' in type_name else ''))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +101,7 @@ class Stream:
     def __post_init__(self):
         where = f"topic '{self.topic}'"
         check_type(where, self.type)
+        self._check_numbers(where)
         for key, allowed in (('stamp', _STAMPS), ('qos', _QOS)):
             if isinstance(getattr(self, key), str) and getattr(self, key) not in allowed:
                 raise InputError(f'{where}: {unknown_name(key, getattr(self, key), allowed)}')
@@ -113,6 +128,9 @@ class Stream:
             raise InputError(f"{where}: field '{self.fields[0]}': a {self.type} has its values by "
                              "name, in any order; expected 'joints'")
 
+    def _check_numbers(self, where: str) -> None:
+        check_numbers(where, self.type)
+
     @functools.cached_property
     def parsed(self) -> tuple[field_paths.Field, ...]:
         """Return `fields`, read."""
@@ -138,10 +156,15 @@ class Stream:
         return round(self.max_age * 1e9)
 
     @property
+    def label(self) -> str:
+        """Return what people call it: its topic."""
+        return self.topic
+
+    @property
     def value_names(self) -> list[str]:
         """Return a name for every value, field by field."""
         parts = self.joints or (range(self._array) if self._array > 1 else ())
-        return [f'{self.topic} {name}' for field in self.parsed for name in field.names(parts)]
+        return [f'{self.label} {name}' for field in self.parsed for name in field.names(parts)]
 
     def contract(self) -> dict:
         """Return what gives the vector its meaning."""
@@ -258,10 +281,14 @@ class Stream:
             message_writing.write_constants(message, {'header.frame_id': self.frame_id})
         self._with_constants(message, time_ns)
         target = self._with_joints(message, make_message) if self.joints else message
+        self._write(target, vector)
+        return message
+
+    def _write(self, target, vector) -> None:
+        """Write what the fields say of a vector (dim,)."""
         vector = np.asarray(vector, dtype=np.float64)
         message_writing.write_fields(target, self._parts, [vector[each] for each in self._slices],
                                      bool(self._array))
-        return message
 
     def _with_constants(self, message, time_ns: int) -> None:
         """Write what does not come from the vector."""

@@ -51,7 +51,8 @@ def test_samples_that_come_late_are_put_where_they_belong():
 def test_a_flood_between_two_ticks_leaves_the_newest_and_no_more_than_some_thousands(stamps):
     buffer = ObservationBuffer(toy())
     push_all(buffer, (1, 0, [0, 0, 0, 0]), *((0, stamp, [stamp, 0]) for stamp in stamps))
-    assert len(buffer._values[0]) == len(buffer._stamps[0]) == 4000
+    track = buffer._tracks[0]
+    assert len(track._values) == len(track._stamps) == 4000
     assert buffer.sample(60_000)[0] == max(stamps)
 
 

@@ -114,6 +114,9 @@ def test_a_field_that_cannot_be_written_is_refused_by_name(options, message):
     ({'fields': ('a',), 'size': 2, 'joints': ('x',)}, "only one of 'joints', 'size' and 'beams'"),
     ({'fields': ('a',), 'stamp': 'send'}, "unknown stamp 'send'; allowed: header, receive"),
     ({'fields': ('a',), 'max_age': 0.0}, 'max_age: got 0.0'),
+    ({'fields': ('data',), 'size': 9, 'type': 'sensor_msgs/msg/Image'},
+     'a sensor_msgs/msg/Image cannot be read as numbers; expected one of numbers, arrays of'),
+    ({'fields': ('transforms',), 'type': 'tf2_msgs/msg/TFMessage'}, 'transform: {of: FRAME, in:'),
 ])
 def test_a_stream_that_makes_no_sense_is_refused(options, message):
     with pytest.raises(InputError, match=message):

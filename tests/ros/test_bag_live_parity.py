@@ -74,6 +74,13 @@ task: {reward: {topic: reward, type: std_msgs/msg/Float64, field: data},
        terminated: {topic: terminated, type: std_msgs/msg/Bool, field: data}, time_limit: 8.0,
        reset: {service: reset_world}}
 """
+HOPPER_BY_FRAMES = HOPPER_OTHERWISE[:HOPPER_OTHERWISE.index('  - {topic: pose')] + """
+  - {transform: {of: torso, in: world}, topic: tf, type: geometry_msgs/msg/TransformStamped,
+     max_age: 0.008, fields: [translation.x, translation.y, translation.z, yaw(rotation)]}
+  - {topic: pose, type: geometry_msgs/msg/PoseStamped, frame_id: world, goal: true,
+     relative_to: tf, fields: [pose.position.x, pose.position.y, pose.position.z]}
+  - {topic: /imu, type: sensor_msgs/msg/Imu, max_age: 0.008, fields: [hemisphere(orientation)]}
+""" + HOPPER_OTHERWISE[HOPPER_OTHERWISE.index('  - {previous'):]
 
 
 def run(graph, wait_for, tmp_path, robot_config, env_id, count=2):
@@ -136,7 +143,8 @@ def test_every_transition_of_the_bags_is_the_live_one_to_the_bit(
 @SIMULATED
 @pytest.mark.parametrize('text, env_id, topics', [
     (DIFFBOT_OTHERWISE, 'iql_ros/Diffbot-v0', {'/sim/pose', '/sim/odom', '/sim/wheels'}),
-    (HOPPER_OTHERWISE, 'Hopper-v5', {'/sim/pose', '/imu', '/sim/servo'})])
+    (HOPPER_OTHERWISE, 'Hopper-v5', {'/sim/pose', '/imu', '/sim/servo'}),
+    (HOPPER_BY_FRAMES, 'Hopper-v5', {'/sim/tf', '/sim/pose', '/imu', '/sim/servo'})])
 def test_however_a_field_is_said_the_bag_has_what_the_policy_saw_to_the_bit(
         graph, tmp_path, wait_for, text, env_id, topics):
     path = tmp_path / 'robot.yaml'

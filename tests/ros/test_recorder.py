@@ -104,6 +104,15 @@ def test_a_bag_that_is_old_ends_with_its_episode_and_the_next_one_begins(tmp_pat
     assert texts(second) == [('/a', 1, 'y'), ('/a', 1, 'z')]
 
 
+def test_what_was_said_once_and_stays_in_force_is_said_again_at_the_start_of_every_bag(tmp_path):
+    record(tmp_path, [('/goal', String(data='home'), 1), ('/goal', String(data='dock'), 2),
+                      ('/a', String(data='x'), 3), None, ('/a', String(data='y'), 9), None],
+           bag_duration=0.0, kept_topics=['/goal'])
+    first, second = find_bags(tmp_path)
+    assert texts(first) == [('/goal', 1, 'home'), ('/goal', 2, 'dock'), ('/a', 3, 'x')]
+    assert texts(second) == [('/goal', 9, 'dock'), ('/a', 9, 'y')]
+
+
 def test_a_next_bag_that_cannot_be_made_ends_the_recording_and_nothing_is_lost(
         tmp_path, monkeypatch):
     monkeypatch.setattr(recorder, '_name', lambda name: name)

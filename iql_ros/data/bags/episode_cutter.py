@@ -51,6 +51,7 @@ class EpisodeCutter:
         self.dropped = collections.Counter()
         self.ticks, self.notes = 0, []
         self.ages = [Decimated() for _ in interface.observation]  # [ns] at the ticks of episodes
+        self._buffer = ObservationBuffer(interface, _vector)
         self._begin()
 
     def cut(self, samples) -> list[Episode]:
@@ -89,7 +90,7 @@ class EpisodeCutter:
     def _begin(self) -> None:
         """Be ready for the first sample of a clock."""
         self._inside, self._events, self._why = not self._marked, [], ''
-        self._buffer = ObservationBuffer(self._interface, _vector)
+        self._buffer.clear()
         self._builder = TransitionBuilder(self._interface, self._task)
 
     def _end(self, tick_ns: int, last_ns: int, reason: str) -> None:
@@ -175,7 +176,7 @@ class EpisodeCutter:
             return None
         if observation is None:
             streams = self._buffer.stale_streams(tick_ns)
-            names = ', '.join(self._interface.observation[index].topic for index in streams)
+            names = ', '.join(self._interface.observation[index].label for index in streams)
             self._why = f'no {names} young enough'
             return None
         if not np.isfinite(observation).all():

@@ -21,11 +21,13 @@ import typing
 from iql_ros.data.bags.joint_lists import JointLists
 from iql_ros.data.bags.reader import Bag
 from iql_ros.files import InputError, unknown_name
+from iql_ros.robot.observations import Transform
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
+from iql_ros.robot.transform_tree import read_edges
 
-OBSERVATION, ACTION, REWARD, TERMINATED, EVENT = (
-    'observation', 'action', 'reward', 'terminated', 'event')
+OBSERVATION, ACTION, REWARD, TERMINATED, EVENT, STATIC = (
+    'observation', 'action', 'reward', 'terminated', 'event', 'static frames')
 _EVENT_TYPE = 'std_msgs/msg/Header'
 
 
@@ -33,7 +35,7 @@ _EVENT_TYPE = 'std_msgs/msg/Header'
 class RobotStream:
     """One stream of a robot, found in a bag."""
 
-    kind: str                            # OBSERVATION or another of the five
+    kind: str                            # OBSERVATION or another of the six
     index: int                           # among those of its kind
     topic: str                           # in the bag
     type: str
@@ -44,6 +46,7 @@ class RobotStream:
     max_age: float | None                # [s]
     lists: JointLists | None = None      # which joints a message names, where that tells
     decoded_at_once: bool = False        # whether a message is a sample is not known before
+    frames: bool = False                 # messages are edges of the tree of /tf
 
     def decode(self, data):
         """Return the value of a serialised message."""
@@ -62,6 +65,7 @@ class _Wanted:
     required: bool = True
     joints: bool = False     # the stream is about joints by name
     sparse: bool = False     # a message may be no sample
+    frames: bool = False     # of the tree of /tf
     executed: str = ''       # topic of what was executed, where it was recorded
 
 
@@ -72,8 +76,13 @@ def _wanted(interface: RobotInterface, task: Task) -> list[_Wanted]:
                           functools.partial(stream.decode, recorded=True),
                           stream.stamp == 'header', stream.max_age,
                           executed=getattr(stream, 'executed', ''),
-                          joints=bool(stream.joints), sparse=bool(stream.beams))
+                          joints=bool(stream.joints), sparse=bool(stream.beams),
+                          frames=isinstance(stream, Transform))
                   for index, stream in enumerate(streams)]
+    found += [_Wanted(STATIC, index, stream.static_topic, stream.type,
+                      functools.partial(read_edges, static=True), required=False, frames=True)
+              for index, stream in enumerate(interface.observation)
+              if isinstance(stream, Transform)]
     for kind, source in ((REWARD, task.reward_source), (TERMINATED, task.terminated_source)):
         if source is not None:
             found.append(_Wanted(kind, 0, source.topic, source.type, source.decode))
@@ -110,8 +119,8 @@ def find_streams(bag: Bag, interface: RobotInterface, task: Task,
             lists = JointLists(bag.topics[topic].ros1)
         found.append(RobotStream(
             want.kind, want.index, topic, want.type, want.read, bag.deserializer(topic), stamp_of,
-            want.by_header and stamp_of is not None, want.max_age, lists,
-            want.sparse or (want.joints and lists is None)))
+            want.by_header and (stamp_of is not None or want.frames), want.max_age, lists,
+            want.sparse or (want.joints and lists is None), want.frames))
     return found
 
 

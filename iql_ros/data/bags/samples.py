@@ -19,12 +19,13 @@ import itertools
 import typing
 
 from iql_ros.data.bags.action_delay import DelayTrace
-from iql_ros.data.bags.clocks import check_clocks, jumped_back, ticks_offset_ns
+from iql_ros.data.bags.clocks import check_clocks, ticks_offset_ns
 from iql_ros.data.bags.labels import Label, label_events
 from iql_ros.data.bags.order import in_order, Sample
 from iql_ros.data.bags.reader import Bag
 from iql_ros.data.bags.robot_streams import ACTION, EVENT, OBSERVATION, RobotStream
 from iql_ros.data.bags.stream_reading import StreamReading
+from iql_ros.data.bags.transform_reading import TransformReading
 from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import RobotInterface
 
@@ -57,8 +58,11 @@ class BagSamples:
         self._bag, self._on_progress = bag, on_progress or (lambda *progress: None)
         self._numbers, self._interface = itertools.count(), interface
         self.trace = DelayTrace(interface)
-        self.readings = [StreamReading(stream, bag, self.trace, self._numbers)
-                         for stream in streams if not (labels and stream.kind == EVENT)]
+        static = {}     # edges by stream, see TransformReading
+        self.readings = [
+            TransformReading(stream, bag, self.trace, self._numbers, static) if stream.frames
+            else StreamReading(stream, bag, self.trace, self._numbers)
+            for stream in streams if not (labels and stream.kind == EVENT)]
         self._labels = collections.deque(
             label_events(labels, bag.path, bag.start_ns, bag.end_ns) if labels else ())
 
@@ -92,13 +96,10 @@ class BagSamples:
             while self._labels and self._labels[0][0] <= received_ns:
                 yield self._next_label(received_ns)
             for reading in by_topic[topic]:
-                sample = reading.take(received_ns, data)
-                if sample is None:
-                    continue
-                if reading.stream.by_header and jumped_back(sample.stamp_ns, reading.last_ns):
-                    yield None
-                reading.last_ns = sample.stamp_ns
-                yield sample
+                for sample in reading.take(received_ns, data):
+                    if reading.was_set_back(sample):
+                        yield None
+                    yield sample
         while self._labels:
             yield self._next_label(self._bag.end_ns)
 

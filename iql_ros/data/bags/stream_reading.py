@@ -18,6 +18,7 @@ import contextlib
 import functools
 import typing
 
+from iql_ros.data.bags.clocks import jumped_back
 from iql_ros.data.bags.damage import about, DamageError
 from iql_ros.data.bags.joint_lists import Publishers
 from iql_ros.data.bags.order import Sample
@@ -56,9 +57,9 @@ class StreamReading:
         self._samples, self._others = 0, ''    # the error of messages about other joints alone
         self._publishers, self._before = None, None  # the message before: stamp, list, data
 
-    def take(self, received_ns: int, data) -> Sample | None:
+    def take(self, received_ns: int, data) -> tuple[Sample, ...]:
         """
-        Return the sample of the stream's next message, None where it is left out.
+        Return the sample of the stream's next message, nothing where it is left out.
 
         Raises:
             InputError: for a message that does not fit, unless that was allowed.
@@ -77,10 +78,16 @@ class StreamReading:
             self._bag.allowed.leave_out(
                 'unset-stamps', f"bag '{self._bag.path}': topic '{stream.topic}' has header "
                 'stamps of zero; say stamp: receive', self._seconds(received_ns))
-            return None
+            return ()
         self._samples += 1
-        return Sample(stamp_ns, next(self._numbers), received_ns, stream.kind, stream.index,
-                      value)  # as _sample does, at every message
+        return (Sample(stamp_ns, next(self._numbers), received_ns, stream.kind, stream.index,
+                       value),)  # as _sample does, at every message
+
+    def was_set_back(self, sample: Sample) -> bool:
+        """Say whether the stream's clock was set back before a sample, the next of `take`."""
+        back = self.stream.by_header and jumped_back(sample.stamp_ns, self.last_ns)
+        self.last_ns = sample.stamp_ns
+        return back
 
     def check(self, interface: RobotInterface) -> None:
         """
@@ -105,12 +112,12 @@ class StreamReading:
     def _seconds(self, received_ns: int) -> float:
         return (received_ns - self._bag.start_ns) / _SECOND
 
-    def _sample(self, stamp_ns: int, received_ns: int, value) -> Sample:
+    def _sample(self, stamp_ns: int, received_ns: int, value) -> tuple[Sample]:
         self._samples += 1
-        return Sample(stamp_ns, next(self._numbers), received_ns, self.stream.kind,
-                      self.stream.index, value)
+        return (Sample(stamp_ns, next(self._numbers), received_ns, self.stream.kind,
+                       self.stream.index, value),)
 
-    def _instead(self, error: InputError, stamp_ns: int, received_ns: int) -> Sample | None:
+    def _instead(self, error: InputError, stamp_ns: int, received_ns: int) -> tuple[Sample, ...]:
         """Return what stands for a message that is no sample; refuse what is not allowed."""
         allowed, text, kind = self._bag.allowed, about(self._bag.path, error), self.stream.kind
         seconds = self._seconds(received_ns)
@@ -133,7 +140,7 @@ class StreamReading:
                                 Unfit(self.stream.topic) if kind == OBSERVATION else None)
         else:  # of a reward nobody knows what it was
             raise InputError(f'{text}, {seconds:.3f} s after the start of the bag')
-        return None
+        return ()
 
     def _value(self, stamp_ns: int, received_ns: int, data):
         """Return what a message says, or the function that a tick calls for it."""

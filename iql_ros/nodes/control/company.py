@@ -20,6 +20,7 @@ from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
 
 from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, stream_qos
 from iql_ros.nodes.sentry.publishers import COMMAND_QOS
+from iql_ros.robot.observations import Transform
 
 _UNKNOWN = '_NODE_NAME_UNKNOWN_'  # ROS 2's, of an endpoint whose node has gone or not yet come
 
@@ -39,6 +40,8 @@ class Company:
         self._command_qos = LOCKSTEP_QOS if lockstep else COMMAND_QOS
         self._streams = {node.resolve_topic_name(stream.topic): stream_qos(stream, lockstep)
                          for stream in interface.observation}
+        self._shared = {node.resolve_topic_name(stream.topic) for stream in interface.observation
+                        if isinstance(stream, Transform)}    # every part of a robot publishes
 
     def commanders(self) -> list[str]:
         """Return a remark for every command topic on which others publish."""
@@ -62,7 +65,7 @@ class Company:
             found.append(f"another node is called '{_full(*ours)}'")
         for topic in self._streams:
             count = self._node.count_publishers(topic)
-            if count > 1:
+            if count > 1 and topic not in self._shared:
                 found.append(f"'{topic}' has {count} publishers")
         return found + self._misfits()
 

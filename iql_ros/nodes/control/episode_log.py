@@ -42,10 +42,10 @@ class EpisodeLog:
         self._writer = LatestWriter('results', self._write, self._say, _REST)
         self._publisher = node.create_publisher(Header, '~/event', 10)
 
-    def open(self, robot: str, types) -> None:
-        """Begin a recording, where one is asked for."""
+    def open(self, robot: str, types, kept_topics) -> None:
+        """Begin a recording, where one is asked for; see recorder.Recorder."""
         self._recorder = recorder.start(self._node, self._settings, robot,
-                                        [*types, 'std_msgs/msg/Header'])
+                                        [*types, 'std_msgs/msg/Header'], kept_topics)
 
     def event(self, kind: str, stamp_ns: int) -> None:
         """Mark an event on ~/event."""

@@ -36,12 +36,12 @@ _SEQUENCE = re.compile(r'sequence<(.+?)(?:, (\d+))?>')
 _ARRAY = re.compile(r'(.+)\[(\d+)\]')
 
 
-def start(node, settings, robot: str, types):
+def start(node, settings, robot: str, types, kept_topics=()):
     """Return the Recorder that a node's parameters ask for, None when they ask for none."""
     if not settings.record:
         return None
     return Recorder(settings.record_folder, f'{robot}-{node.get_name()}', types,
-                    node.get_logger(), wait=settings.lockstep)
+                    node.get_logger(), wait=settings.lockstep, kept_topics=kept_topics)
 
 
 class Recorder:
@@ -55,7 +55,7 @@ class Recorder:
     """
 
     def __init__(self, folder, name: str, types, logger, wait: bool = False,
-                 bag_duration: float = 600.0):
+                 bag_duration: float = 600.0, kept_topics=()):
         """
         Begin to record.
 
@@ -65,6 +65,8 @@ class Recorder:
             logger: The node's.
             wait: Let `add` wait while the disk is behind, as in lockstep one may.
             bag_duration: [s] after which a bag ends with its episode.
+            kept_topics: Full names of those whose last message stays in force, as a goal's does,
+                and is sent once: every bag begins with it.
 
         Raises:
             InputError: when the bag exists or cannot be made, for a type that is not installed.
@@ -73,7 +75,9 @@ class Recorder:
         self._path = Path(folder) / _name(name)
         self._logger, self._wait, self._bag_duration = logger, wait, bag_duration
         self._typestore = _typestore(types)
+        self._kept_topics, self._kept = frozenset(kept_topics), {}
         self._writer = BagWriter(self._path, typestore=self._typestore)
+        self._begun = None   # the writer that has the kept messages
         self._queue, self._open, self._more = queue.Queue(_QUEUE_SIZE), True, True
         self.trouble = ''    # why there is no recording any more
         self._thread = threading.Thread(target=self._run, name='recorder', daemon=True)
@@ -147,11 +151,26 @@ class Recorder:
                     topic, message, stamp_ns, now_ns = item
                     if now_ns is not None and _carries(message, stamp_ns):
                         stamp_ns = now_ns
+                    self._write_kept(writer, stamp_ns)
                     writer.write(topic, type_name(message), stamp_ns, serialize_message(message))
+                    if topic in self._kept_topics:
+                        self._kept[topic, _frames(message)] = message
                 elif time.monotonic() >= full_at:
                     break
         if self._writer.path.exists():
             self._logger.info(f"recorded '{self._writer.path}'")
+
+    def _write_kept(self, writer, stamp_ns: int) -> None:
+        """Begin a bag, with its first message, by what stays in force from the bag before."""
+        if self._begun is not writer:
+            self._begun = writer
+            for (topic, _), message in self._kept.items():
+                writer.write(topic, type_name(message), stamp_ns, serialize_message(message))
+
+
+def _frames(message) -> tuple[str, ...]:
+    """Return what frames a message of /tf_static is about: each publisher sends its own."""
+    return tuple(each.child_frame_id for each in getattr(message, 'transforms', ()))
 
 
 def _name(name: str) -> str:

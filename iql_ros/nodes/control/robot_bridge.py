@@ -26,11 +26,13 @@ from rosgraph_msgs.msg import Clock
 
 from iql_ros.files import InputError
 from iql_ros.nodes.control.lockstep import StepAssembler
+from iql_ros.nodes.control.transform_listener import TransformListener
 from iql_ros.nodes.hosting.message_classes import message_class
 from iql_ros.nodes.hosting.message_waiter import MessageWaiter
 from iql_ros.robot import message_fields
 from iql_ros.robot.message_fields import OtherJointsError, UnseenError
 from iql_ros.robot.observation_buffer import ObservationBuffer
+from iql_ros.robot.observations import Transform
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
 
@@ -39,6 +41,8 @@ LOCKSTEP_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                           durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _KEPT = 10_000  # rewards and terminations that may wait for a tick
 _AHEAD = 0.1    # [s] a sample's stamp may be ahead of our clock, but at least a control period
+# Localisation stamps its frames ahead on purpose: AMCL by its transform_tolerance, 1 s.
+_FRAMES_AHEAD_NS = 2_000_000_000
 
 
 def stream_qos(stream, lockstep: bool) -> QoSProfile:
@@ -95,7 +99,7 @@ class RobotBridge:
         names = [topic for topic, *_ in self._sources] + ['/clock']
         self._full_names = [node.resolve_topic_name(topic) for topic, *_ in self._sources]
         self._steps, self.clock_ns = StepAssembler(names), None
-        self._without_stamp = {}    # by index, of the step that is being collected
+        self._without_stamp = {}    # by topic, of the step that is being collected
         self._goals = {}            # by index; the newest (message, stamp)
         self._task_samples = collections.deque(maxlen=_KEPT)
         self._subscribe()
@@ -112,8 +116,15 @@ class RobotBridge:
         sharing = {}     # one topic may have several streams
         for index, name in enumerate(self._full_names):
             sharing.setdefault((name, self._sources[index][1]), []).append(index)
+        self._listeners = []
         for indices in sharing.values():
             topic, type_name, _, stream = self._sources[indices[0]]
+            if isinstance(stream, Transform):
+                self._listeners.append(TransformListener(
+                    self._node, stream, self._lockstep, self._waiter,
+                    functools.partial(self._take_transforms, indices)))
+                self._subscriptions += self._listeners[-1].subscriptions
+                continue
             qos = LOCKSTEP_QOS if stream is None else stream_qos(stream, self._lockstep)
             if stream is None and not self._lockstep:
                 qos = QoSProfile(depth=100)
@@ -170,7 +181,7 @@ class RobotBridge:
             if not tap:
                 pass
             elif stamp is None:
-                self._without_stamp[index] = message
+                self._without_stamp[self._full_names[index]] = message
             else:
                 self._tap(self._full_names[index], message, stamp)
             if self._lockstep:
@@ -181,12 +192,53 @@ class RobotBridge:
             self._check_finite(index, stream, value)
         return True
 
-    def tap_goals(self) -> None:
-        """Show the goals that came before anybody looked: a recording would lack them."""
+    def _take_transforms(self, indices: list[int], name: str, message, edges) -> None:
+        """Take the edges of a message of /tf or /tf_static, for every transform of that tree."""
+        now_ns = None if self._lockstep else self._node.get_clock().now().nanoseconds
+        if not self._lockstep:
+            edges = self._not_too_early(name, edges, now_ns + _FRAMES_AHEAD_NS)
+        with self.lock:
+            if self._lockstep:
+                self._without_stamp[name] = message
+            else:
+                self._tap(name, message, now_ns)
+            for index in indices:
+                self.received[index] += 1
+                if not self._lockstep:
+                    self._keep(index, now_ns, edges)
+                    continue
+                self.buffer.push(index, 0, edges)
+                stamps = [edge.stamp_ns for edge in edges if edge.stamp_ns is not None]
+                found = self.buffer.sample_of(index, max(stamps)) if stamps else None
+                if found and found[0] == 0:     # the whole way is of this step
+                    self._steps.put(index, max(stamps), found[1])
+
+    def _not_too_early(self, name: str, edges, until_ns: int) -> list:
+        """Return the edges of before a time [ns], and those that stay."""
+        fit = [edge for edge in edges if edge.stamp_ns is None or edge.stamp_ns <= until_ns]
+        if len(fit) < len(edges):
+            self.refused += len(edges) - len(fit)
+            self._on_fault(f"'{name}' has frames stamped more than {_FRAMES_AHEAD_NS * 1e-9:g} s "
+                           'in the future')
+        return fit
+
+    def tap_kept(self) -> None:
+        """Show goals and frames that came before anybody looked: a recording would lack them."""
+        now_ns = self.step_ns() if self._lockstep else self._node.get_clock().now().nanoseconds
         with self.lock:   # of several streams on one topic, once
             for name, (message, stamp) in {
                     self._full_names[index]: goal for index, goal in self._goals.items()}.items():
                 self._tap(name, message, stamp)
+            for listener in self._listeners:
+                for message in listener.static_messages():
+                    self._tap(listener.static_name, message, now_ns)
+
+    @property
+    def kept_topics(self) -> list[str]:
+        """Return the full names of topics whose messages stay in force: goals, static frames."""
+        return [*(name for name, source in zip(self._full_names, self._sources)
+                  if getattr(source[3], 'goal', False)),
+                *(listener.static_name for listener in self._listeners)]
 
     def _is_known(self, index: int, message, stream) -> bool:
         """Say whether it is a goal that has come already: two subscriptions hear it."""
@@ -315,8 +367,8 @@ class RobotBridge:
     def step(self) -> tuple[int, np.ndarray, dict]:
         """Return the complete step: stamp [ns], observation, task samples."""
         values = self._steps.values()
-        for index, message in self._without_stamp.items():
-            self._tap(self._full_names[index], message, self.clock_ns)
+        for name, message in self._without_stamp.items():
+            self._tap(name, message, self.clock_ns)
         self._without_stamp = {}
         count = len(self._interface.observation)
         samples = {index: values[index] for index in (self.reward_index, self.terminated_index)
