@@ -49,7 +49,7 @@ class RobotInterface:
     task: dict                             # reward, ends and reset
     text: str                              # the YAML that it was read from; no key of it
     # the streams of `observation` and what was sent before, in the file's order; no key of it
-    parts: tuple[Observation | Previous, ...]
+    parts: tuple[Observation | Transform | Previous, ...]
 
     @property
     def sensed_dim(self) -> int:
