@@ -31,11 +31,31 @@ import numpy as np
 
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import share_folder
+from iql_ros.learner.iql import IQLAgent, IQLConfig
 from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.runs.checkpoint import save_checkpoint
 from iql_ros.sim.node_command import node_command, simulation_environment
 
 ROBOT_CONFIG = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
 CHECKPOINT = share_folder() / 'share' / 'diffbot.safetensors'
+# The same robot in words that the other YAML does not use.
+OTHERWISE = """
+robot: diffbot
+control_rate: 5.0
+observation:
+  - {transform: {of: base, in: arena}, topic: tf, type: geometry_msgs/msg/TransformStamped,
+     max_age: 0.2, fields: [translation.x, translation.y, yaw_cos(rotation), yaw_sin(rotation)]}
+  - {topic: wheels, type: sensor_msgs/msg/JointState, max_age: 0.2, joints: [left, right],
+     fields: [velocity], history: 3}
+  - {previous: action, history: 2}
+action:
+  - {topic: drive, type: std_msgs/msg/Float64MultiArray, stamp: receive,
+     fields: ['data[3]', 'data[1]'], set: {'data[0]': .nan}, publish_rate: 20.0,
+     low: [-0.3, -1.5], high: [0.3, 1.5], max_age: 0.5, rule: mean, controls: velocity,
+     gate: {max_rate: [3.0, 15.0], stop: zero, downstream_timeout: 0.5}}
+task: {reward: iql_ros.tasks:docking_cost, terminated: iql_ros.tasks:docked, time_limit: 20.0,
+       episode: {topic: policy_node/event}, reset: {service: reset_world}}
+"""
 SUCCESS_AT, END_AT = 3, 5    # the episode that a person ends by ~/success, by ~/end_episode
 PERSON_WAITS = 3.0           # [s] from its start
 _DOMAINS = 215               # 17 ROS domains from here on, which nothing else here uses
@@ -128,14 +148,26 @@ def act_as_a_person(minutes, policy):
     return len(starts), answers, len(trips)
 
 
-def record(minutes, folder, system_time):
+def untrained(folder, interface):
+    """Write a policy of random weights for a robot; return its path."""
+    agent = IQLAgent(interface.observation_dim, interface.action_dim, IQLConfig())
+    scaling = interface.action_scaling
+    save_checkpoint(folder / 'untrained.safetensors', agent, training={},
+                    robot_config=interface.text, dataset={
+                        'name': 'none', 'fingerprint': 'none', 'observation_keys': [],
+                        'action_low': scaling.low.tolist(), 'action_high': scaling.high.tolist(),
+                        'environment': None})
+    return folder / 'untrained.safetensors'
+
+
+def record(minutes, folder, system_time, robot_config, checkpoint):
     """Run simulator and policy for a while; return what act_as_a_person does."""
     os.environ.update(simulation_environment(), ROS_DOMAIN_ID=str(_DOMAINS + os.getpid() % 17))
     simulator = subprocess.Popen(node_command('sim_node', {
-        'robot_config': ROBOT_CONFIG, 'publish_clock': not system_time}))
+        'robot_config': robot_config, 'publish_clock': not system_time}))
     policy = subprocess.Popen([sys.executable, __file__, '--policy', str(folder / 'live.npz'),
                                *node_command('policy_node', {
-                                   'robot_config': ROBOT_CONFIG, 'checkpoint': CHECKPOINT,
+                                   'robot_config': robot_config, 'checkpoint': checkpoint,
                                    'device': 'cpu', 'use_sim_time': not system_time,
                                    'record': True, 'record_folder': folder / 'bags'})[1:]])
     try:
@@ -221,15 +253,23 @@ def main(argv=None):
     parser.add_argument('--minutes', type=float, default=10.0)
     parser.add_argument('--system-time', action='store_true',
                         help='stamps by the system clock, as on a robot, and no /clock')
+    parser.add_argument('--otherwise', action='store_true',
+                        help='the robot in other words: frames, a past, commands sent again')
     parser.add_argument('--folder', type=Path, help='keep bags and log there')
     parser.add_argument('--json', type=Path)
     arguments = parser.parse_args(argv)
-    interface = load_robot_interface(ROBOT_CONFIG)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        robot_config, checkpoint = ROBOT_CONFIG, CHECKPOINT
+        if arguments.otherwise:
+            robot_config = folder / 'otherwise.yaml'
+            robot_config.write_text(OTHERWISE)
+            checkpoint = untrained(folder, load_robot_interface(robot_config))
+        interface = load_robot_interface(robot_config)
         load = [os.getloadavg()[0]]
-        began, answers, trips = record(arguments.minutes, folder, arguments.system_time)
+        began, answers, trips = record(arguments.minutes, folder, arguments.system_time,
+                                       robot_config, checkpoint)
         load.append(os.getloadavg()[0])
         live = dict(np.load(folder / 'live.npz'))
         steps, report = converted(folder / 'bags', interface)
