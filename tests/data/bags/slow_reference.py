@@ -20,6 +20,7 @@ Every message of the bag is read at once, and every tick looks through all of th
 
 from fractions import Fraction
 import math
+import re
 import types
 
 import numpy as np
@@ -83,25 +84,51 @@ def matrix(quaternion):
                      for axis in np.eye(3)], axis=1)
 
 
+def hemisphere(quaternion):
+    """Return of the two quaternions of a rotation the one whose w is not negative."""
+    unit = np.array([quaternion.x, quaternion.y, quaternion.z, quaternion.w])
+    unit = unit / math.hypot(*unit)
+    return (-unit if unit[3] < 0 else unit).tolist()
+
+
+FIELD = re.compile(r'(?:(\w+)\()?([\w.]+)(?:\[([\d:]+)\])?\)?')
+ANGLES = {'sin': math.sin, 'cos': math.cos}
+TURNS = {   # from the matrix: R = Rz(yaw) Ry(pitch) Rx(roll)
+    'rotation_6d': lambda turn: matrix(turn)[:, :2].T.ravel().tolist(),
+    'projected_gravity': lambda turn: (matrix(turn).T @ [0.0, 0.0, -1.0]).tolist(),
+    'roll': lambda turn: [math.atan2(matrix(turn)[2, 1], matrix(turn)[2, 2])],
+    'pitch': lambda turn: [-math.asin(matrix(turn)[2, 0])],
+    'yaw': lambda turn: [math.atan2(matrix(turn)[1, 0], matrix(turn)[0, 0])],
+    'hemisphere': hemisphere}
+
+
 def vector(message, stream):
     """Return the numbers that the fields of a stream name."""
     numbers = []
     for field in stream.fields:
-        value = message
-        for name in field.removesuffix(')').rpartition('(')[2].split('.'):
+        value, (function, path, place) = message, FIELD.fullmatch(field).groups()
+        for name in path.split('.'):
             value = getattr(value, name)
-        if stream.joints:
+        if place is not None:
+            first, _, last = place.partition(':')
+            chosen = [float(each) for each in value[int(first):int(last or int(first) + 1)]]
+            numbers += [ANGLES[function](each) if function else each for each in chosen]
+        elif function in ANGLES:
+            numbers.append(ANGLES[function](value))
+        elif function in TURNS:
+            numbers += TURNS[function](value)
+        elif stream.joints:
             numbers += [value[list(message.name).index(joint)] for joint in stream.joints]
         elif stream.beams:
             numbers += [min(distance(each, message) for each in sector)
                         for sector in np.array_split(value, stream.beams)]
         elif field.startswith('yaw_'):
-            sine = 2.0 * (value.w * value.z + value.x * value.y)
-            cosine = 1.0 - 2.0 * (value.y * value.y + value.z * value.z)
+            norm = math.hypot(value.x, value.y, value.z, value.w)
+            norm = norm if abs(norm - 1.0) > 5e-7 else 1.0       # else it is rounded to float32
+            x, y, z, w = value.x / norm, value.y / norm, value.z / norm, value.w / norm
+            sine, cosine = 2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)
             numbers.append((cosine if field.startswith('yaw_cos') else sine)
                            / math.hypot(sine, cosine))
-        elif field.startswith('rotation_6d'):
-            numbers += matrix(value)[:, :2].T.ravel().tolist()
         else:
             numbers.append(value)
     return np.array(numbers, dtype=np.float64)
