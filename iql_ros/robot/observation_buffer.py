@@ -93,6 +93,14 @@ class ObservationBuffer:
         return [index for index, age in enumerate(self.ages_ns(tick_ns))
                 if age is None or age > self._streams[index].max_age_ns]
 
+    def lacking(self, tick_ns: int) -> list[str]:
+        """Return the name of every stream without a young sample, and what a tree lacks."""
+        ages, found = self.ages_ns(tick_ns), []
+        for index in self.stale_streams(tick_ns):
+            why = self._tracks[index].said(tick_ns) if ages[index] is None else ''
+            found.append(self._streams[index].label + (f' ({why})' if why else ''))
+        return found
+
     def stale(self, tick_ns: int) -> list[str]:
         """Return a description of every stream that has no sample young enough for a tick."""
         ages = self.ages_ns(tick_ns)

@@ -20,7 +20,7 @@ import types
 import numpy as np
 
 from iql_ros.files import check_keys, InputError, shown, unknown_name
-from iql_ros.robot import rotations, transform_tree
+from iql_ros.robot import rotations
 from iql_ros.robot.streams import Stream
 
 _LONGEST_HISTORY = 100  # [ticks]
@@ -66,7 +66,11 @@ class Observation(Stream):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Transform(Observation):
-    """Where one frame is in another, over all edges of the tree between them (REP 105)."""
+    """
+    Where one frame is in another, over all edges of the tree between them (REP 105).
+
+    Messages are about edges, see transform_tree.read_edges; `vector` is of what they make.
+    """
 
     # the frame that is looked for, and the one in which; allowed: {of: FRAME, in: FRAME}
     transform: dict
@@ -127,13 +131,9 @@ class Transform(Observation):
     def vector(self, pose: rotations.Pose) -> np.ndarray:
         """Return what the fields say of a pose, (dim,) float64; NaN where it is not finite."""
         (x, y, z), (i, j, k, w) = pose
-        return super().decode(types.SimpleNamespace(
+        return self.decode(types.SimpleNamespace(
             translation=types.SimpleNamespace(x=x, y=y, z=z),
             rotation=types.SimpleNamespace(x=i, y=j, z=k, w=w)), recorded=True)
-
-    def decode(self, message, recorded: bool = False) -> list[transform_tree.Edge]:
-        """Return the edges of a message; what they make together is found at a tick."""
-        return transform_tree.read_edges(message, static=False)
 
     def encode(self, vector, time_ns: int, make_message, message=None):
         """Return the message of a vector, one edge; see Stream.encode."""

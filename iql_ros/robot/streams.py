@@ -36,7 +36,7 @@ _NO_NUMBERS = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage',
                'sensor_msgs/msg/PointCloud2', 'stereo_msgs/msg/DisparityImage',
                'foxglove_msgs/msg/CompressedVideo', 'theora_image_transport/msg/Packet',
                'visualization_msgs/msg/Marker', 'visualization_msgs/msg/MarkerArray',
-               'std_msgs/msg/String', 'tf2_msgs/msg/TFMessage')
+               'tf2_msgs/msg/TFMessage')
 _VELOCITIES = ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped')
 TOPIC_NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 MAX_AGE = 1_000_000  # [s]

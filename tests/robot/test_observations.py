@@ -20,6 +20,7 @@ import pytest
 from iql_ros.files import InputError
 from iql_ros.robot.observation_buffer import ObservationBuffer
 from iql_ros.robot.robot_interface import parse_robot_interface
+from iql_ros.robot.transform_tree import read_edges
 from tests.data.bags.make_bag import make
 
 TEXT = """
@@ -73,7 +74,7 @@ def test_the_vectors_of_two_transforms_make_one_message_and_come_back_from_it():
     assert [each.child_frame_id for each in message.transforms] == ['hand', 'base']
     buffer = ObservationBuffer(interface)
     for index, stream in enumerate(interface.observation):
-        buffer.push(index, time_ns, stream.decode(message))
+        buffer.push(index, time_ns, read_edges(message, static=False))
     assert np.allclose(buffer.sample(time_ns), np.concatenate(vectors), rtol=0, atol=1e-15)
 
 
@@ -82,11 +83,12 @@ def test_the_buffer_says_which_edge_is_late_and_what_is_not_known():
     buffer, (hand, base) = ObservationBuffer(interface), interface.observation
     message = base.encode(np.array([4.0, 0.6, 0.8]), 10**9, empty)
     for index in (0, 1):
-        buffer.push(index, 10**9, base.decode(message))
+        buffer.push(index, 10**9, read_edges(message, static=False))
     assert buffer.sample(10**9) is None
     assert buffer.stale(10**9) == [
         "'hand in base' (no frame 'hand'; known: base, odom; max_age 0.1 s)"]
-    buffer.push(0, 10**9, hand.decode(hand.encode(np.eye(9)[3] + np.eye(9)[7], 10**9, empty)))
+    message = hand.encode(np.eye(9)[3] + np.eye(9)[7], 10**9, empty)
+    buffer.push(0, 10**9, read_edges(message, static=False))
     assert buffer.sample(10**9) is not None
     assert buffer.stale(1_150_000_000) == [
         "'hand in base' (0.150 s old, by 'hand' in 'base'; max_age 0.1 s)"]

@@ -175,9 +175,7 @@ class EpisodeCutter:
             self._why = f'a message of {error} that does not fit'
             return None
         if observation is None:
-            streams = self._buffer.stale_streams(tick_ns)
-            names = ', '.join(self._interface.observation[index].label for index in streams)
-            self._why = f'no {names} young enough'
+            self._why = f'no {", ".join(self._buffer.lacking(tick_ns))} young enough'
             return None
         if not np.isfinite(observation).all():
             name = self._interface.sensed_names[np.flatnonzero(~np.isfinite(observation))[0]]

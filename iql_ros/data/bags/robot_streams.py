@@ -73,7 +73,9 @@ def _wanted(interface: RobotInterface, task: Task) -> list[_Wanted]:
     found = []
     for kind, streams in ((OBSERVATION, interface.observation), (ACTION, interface.action)):
         found += [_Wanted(kind, index, stream.topic, stream.type,
-                          functools.partial(stream.decode, recorded=True),
+                          functools.partial(read_edges, static=False)
+                          if isinstance(stream, Transform)
+                          else functools.partial(stream.decode, recorded=True),
                           stream.stamp == 'header', stream.max_age,
                           executed=getattr(stream, 'executed', ''),
                           joints=bool(stream.joints), sparse=bool(stream.beams),
