@@ -34,6 +34,8 @@ class TickResult:
     stamp_ns: int                    # of the command
     success: bool | None = None      # of an episode that ended; None: nobody knows
     changed: np.ndarray | None = None  # which values (action_dim,) of the action the gate changed
+    observation: np.ndarray | None = None  # what was decided on, (observation_dim,)
+    action: np.ndarray | None = None   # what was wanted, before the gate, (action_dim,)
 
 
 @dataclasses.dataclass
@@ -94,15 +96,16 @@ class EpisodeRunner:
         if self.gate.trip_reason is not None:
             return TickResult(None, None, self._over('trip'), tick_ns)
         request, self._request = self._request, None
-        transition = self.builder.tick(tick_ns, sensed, self._outcome(request))
+        transition = self._complete(tick_ns, sensed, self._outcome(request))
         observation = self.builder.observation
         reason = self._check(observation)
         if reason:
             self.gate.trip(reason)
-            return TickResult(None, None, self._over('trip'), tick_ns)
+            return TickResult(None, None, self._over('trip'), tick_ns, observation=observation)
         ended = self._end_of(transition, request)
         # what an operator sent after the tick's time, before it was sampled, is the newer one
-        command, changed, stamp_ns = None, None, max(tick_ns, self.gate.last_ns or tick_ns)
+        command = changed = action = None
+        stamp_ns = max(tick_ns, self.gate.last_ns or tick_ns)
         if ended is None:
             action = self._action(observation, operator)
             result = self.gate.apply(action, stamp_ns)
@@ -114,10 +117,11 @@ class EpisodeRunner:
             self._count(transition)
         if ended:
             success = self._success(transition, request)
-            return TickResult(None, transition, self._over(ended, success), stamp_ns, success)
+            return TickResult(None, transition, self._over(ended, success), stamp_ns, success,
+                              None, observation, action)
         self._set_operated(stamp_ns, operator is not None)
         self._add_command(stamp_ns, command)
-        return TickResult(command, transition, None, stamp_ns, None, changed)
+        return TickResult(command, transition, None, stamp_ns, None, changed, observation, action)
 
     def operate(self, stamp_ns: int, operator: np.ndarray) -> np.ndarray:
         """
@@ -153,6 +157,10 @@ class EpisodeRunner:
         if operated != self.operated:
             self.operated = operated
             self.builder.add_control(stamp_ns, operated)
+
+    def _complete(self, tick_ns: int, sensed, outcome: float | None) -> Transition | None:
+        """Return the transition that a tick completes."""
+        return self.builder.tick(tick_ns, sensed, outcome)
 
     def _add_command(self, stamp_ns: int, command: np.ndarray) -> None:
         for index, part in enumerate(self._interface.split_action(command)):

@@ -21,6 +21,8 @@ import numpy as np
 from iql_ros.robot.gate_rules import gate_rules
 from iql_ros.robot.robot_interface import RobotInterface
 
+_ROUNDING = 1e-9    # of somebody else's command, relative: their rate is computed otherwise
+
 
 @dataclasses.dataclass(frozen=True)
 class GateResult:
@@ -180,6 +182,16 @@ class Gate:
             return self.period_ns * 1e-9
         # at least 1 ns: where there is no rate limit, infinity times 0 would be NaN
         return min(max(stamp_ns - self.last_ns, 1), self.period_ns) * 1e-9
+
+    def passes(self, action: np.ndarray, last: np.ndarray, measured: np.ndarray) -> np.ndarray:
+        """
+        Say which values (action_dim,) of somebody else's action would go out as they are.
+
+        One period after `last` was sent, where the robot is `measured`; nothing is remembered.
+        """
+        wanted = self.rules.scaled(action, self.scale, self.stood)
+        fitting, _ = self.rules.fit(wanted, last, measured, self.scale * self.period_ns * 1e-9)
+        return np.abs(fitting - action) <= _ROUNDING * (1 + np.abs(action))
 
     def _blended(self, action: np.ndarray, stamp_ns: int, origin: np.ndarray) -> np.ndarray:
         if not self._blends:

@@ -117,6 +117,13 @@ class _Commands:
                     for start, end, (_, vector) in zip(starts, ends, commands)]
         return reduce_commands(self._stream.rule, segments)
 
+    def newest(self, time_ns: int) -> np.ndarray | None:
+        """Return the last command stamped before a time, None where none is in force any more."""
+        before = [command for command in self._stamped if command[0] < time_ns]
+        if not before or time_ns - before[-1][0] > self._stream.max_age_ns:
+            return None
+        return before[-1][1]
+
 
 class TransitionBuilder:
     """Builds the transitions of one robot's episodes, tick by tick; knows no clock."""
@@ -157,6 +164,21 @@ class TransitionBuilder:
         """Forget the commands so far: between episodes only the last one matters."""
         self._commands = [_Commands(stream) for stream in self._interface.action]
 
+    def newest_command(self, time_ns: int) -> np.ndarray:
+        """Return what was commanded last before a time (action_dim,), NaN where nothing is."""
+        return self._joined([commands.newest(time_ns) for commands in self._commands])
+
+    def commanded(self, tick_ns: int) -> np.ndarray:
+        """Return what was in force from the last tick to this one (action_dim,), NaN: nothing."""
+        return self._joined(self._parts(self._pending[0], tick_ns))
+
+    def _parts(self, start_ns: int, end_ns: int) -> list[np.ndarray | None]:
+        return [commands.action(start_ns, end_ns) for commands in self._commands]
+
+    def _joined(self, parts) -> np.ndarray:
+        return np.concatenate([np.full(stream.dim, np.nan) if part is None else part
+                               for stream, part in zip(self._interface.action, parts)])
+
     def add_control(self, stamp_ns: int, operated: bool) -> None:
         """Take that an operator took control, or gave it back."""
         self._control.append((stamp_ns, operated))
@@ -170,14 +192,16 @@ class TransitionBuilder:
         self._terminations.append((stamp_ns, terminated))
 
     def tick(self, tick_ns: int, sensed: np.ndarray,
-             outcome: float | None = None) -> Transition | None:
+             outcome: float | None = None,
+             otherwise: np.ndarray | None = None) -> Transition | None:
         """
         Take what is sensed (sensed_dim,) at a tick; return the transition that it completes.
 
         None for the first tick of an episode, and when no command was in force since the last
-        tick: the episode is then over and starts anew here. `outcome` is the reward of a person
-        who says success or failure, which terminates the episode. The transition is flagged
-        when an operator had control at any time of [t_k, t_k+1).
+        tick: the episode is then over and starts anew here, unless `otherwise` (action_dim,) says
+        what counts instead. `outcome` is the reward of a person who says success or failure,
+        which terminates the episode. The transition is flagged when an operator had control at
+        any time of [t_k, t_k+1).
         """
         pending = self._pending
         if pending is None:
@@ -187,7 +211,10 @@ class TransitionBuilder:
             return None
         start_ns, start_observation = pending
         intervention = self._take_control(start_ns, tick_ns)
-        parts = [commands.action(start_ns, tick_ns) for commands in self._commands]
+        parts = self._parts(start_ns, tick_ns)
+        if otherwise is not None:
+            parts = [own if part is None else part
+                     for part, own in zip(parts, self._interface.split_action(otherwise))]
         rewards = self._take(self._rewards, tick_ns)
         flags = self._take(self._terminations, tick_ns)
         if any(part is None for part in parts):
