@@ -26,6 +26,7 @@ from std_srvs.srv import Trigger
 from iql_ros.files import check_new_file, InputError
 from iql_ros.nodes.control.commands import DirectCommands, SentryCommands
 from iql_ros.nodes.control.control_loop import RUNNING
+from iql_ros.nodes.control.debug_topics import DebugTopics
 from iql_ros.nodes.control.enable import Enable
 from iql_ros.nodes.control.episode_log import EpisodeLog
 from iql_ros.nodes.control.interventions import Interventions
@@ -36,6 +37,9 @@ from iql_ros.nodes.control.parameters import PARAMETERS
 from iql_ros.nodes.control.real_time_loop import RealTimeLoop
 from iql_ros.nodes.control.reset_client import ResetClient
 from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, RobotBridge
+from iql_ros.nodes.control.shadow import check_shadow, Shadow
+from iql_ros.nodes.control.shadow_commands import ShadowCommands
+from iql_ros.nodes.control.shadow_loop import ShadowLoop
 from iql_ros.nodes.control.status import Status
 from iql_ros.nodes.control.stops import Stops
 from iql_ros.nodes.hosting import process
@@ -46,6 +50,7 @@ from iql_ros.nodes.learning.learning_link import LearningLink, load_driver, refu
 from iql_ros.nodes.sentry.publishers import COMMAND_QOS
 from iql_ros.robot.episode_runner import EpisodeRunner
 from iql_ros.robot.robot_interface import load_robot_interface
+from iql_ros.robot.shadow_runner import ShadowRunner
 from iql_ros.robot.task import Task
 
 _LAST_WORDS = 2.0  # [s] for a learner that listens, when the node ends
@@ -95,6 +100,7 @@ class PolicyNode(GuardedLifecycleNode):
 
     def _configure(self) -> None:
         self._settings = self.settings()
+        check_shadow(self._settings)
         if self._settings.results:
             check_new_file(self._settings.results, "parameter 'results':")
         if not self._settings.robot_config:
@@ -106,27 +112,30 @@ class PolicyNode(GuardedLifecycleNode):
             raise InputError(f"robot '{interface.robot}': task: {wrong}; lockstep needs the reset "
                              'service of the simulator')
         act = self._make_driver(interface, task)
-        runner = EpisodeRunner(act, interface, task, self._observation_limit)
-        runner.gate.scale = self._settings.limit_scale
         if self._settings.enable_timeout and self._settings.lockstep:
             raise InputError(f"parameter 'enable_timeout': got {self._settings.enable_timeout}; "
                              'lockstep is for simulation, where nobody holds a switch: 0')
         self._enable = Enable(self, self._settings.enable_timeout)
-        self._interface, self._task, self._runner = interface, task, runner
+        self._interface, self._task = interface, task
         self._episode_log = EpisodeLog(self, self._settings, self._tap)
+        self._debug = DebugTopics(self, interface)
+        self._shadow = Shadow(self, interface, self._episode_log.message, self._stops.note) \
+            if self._settings.shadow else None
+        self._runner = runner = self._make_runner(act)
         self._stops.configure(interface, runner.gate, self._settings.lockstep,
-                              self.simulated_time)
+                              self.simulated_time, self._settings.shadow)
         self._commands = self._make_commands(interface)
         self._bridge = RobotBridge(self, interface, task, self._settings.lockstep,
                                    on_fault=self._stops.note, on_unfit=self._on_unfit,
-                                   tap=self._episode_log.message)
+                                   tap=self._on_message)
         self._interventions = Interventions(
             self, interface, self._settings.intervention_timeout,
             self._bridge.step_ns if self._settings.lockstep else time.monotonic_ns,
             runner.gate.stop_from_here)
         self._loop = self._make_loop(interface, task)
         self._status = Status(runner, self._loop, self._bridge, self._stops, self._episode_log,
-                              self._loop.statistics, self._learning, self._observation_limit)
+                              self._loop.statistics, self._learning, self._observation_limit,
+                              self._shadow)
         self._make_entities()
 
     def _make_driver(self, interface, task):
@@ -142,20 +151,33 @@ class PolicyNode(GuardedLifecycleNode):
             self._settings.observation_margin)
         return self._learning.act
 
+    def _make_runner(self, act) -> EpisodeRunner:
+        parts, check = (act, self._interface, self._task), self._observation_limit
+        runner = ShadowRunner(*parts, self._shadow.heard.take, check) if self._shadow \
+            else EpisodeRunner(*parts, check)
+        runner.gate.scale = self._settings.limit_scale
+        return runner
+
     def _make_commands(self, interface):
         for stream in interface.action:
             stream.check_message(make_message)
         tap = self._episode_log.message
+        if self._shadow:
+            return ShadowCommands(self, interface, tap, self._shadow.heard)
         if self._settings.lockstep:
             return DirectCommands(self, interface, LOCKSTEP_QOS, tap)
         return SentryCommands(self, interface, COMMAND_QOS, tap,
                               self._stops.for_sentry(interface), self._trip)
 
     def _make_loop(self, interface, task):
-        host = LoopHost(self, self._stops, self._episode_log, self._interventions, self._enable,
-                        self._learning, self._call_reset)
-        parts = (self._runner, self._bridge, self._commands, interface, host,
-                 task.reset.service if task.reset else '', self._settings.episodes)
+        host = LoopHost(self, self._stops, self._episode_log,
+                        None if self._shadow else self._interventions, self._enable,
+                        self._learning, self._debug, self._call_reset)
+        reset = task.reset.service if task.reset and not self._shadow else ''
+        parts = (self._runner, self._bridge, self._commands, interface, host, reset,
+                 self._settings.episodes)
+        if self._shadow:
+            return ShadowLoop(*parts)
         if self._settings.lockstep:
             return LockstepLoop(*parts, timeout=self._settings.lockstep_timeout)
         return RealTimeLoop(*parts)
@@ -163,10 +185,16 @@ class PolicyNode(GuardedLifecycleNode):
     def _make_entities(self) -> None:
         self._reset_client = None
         diagnostics = DiagnosticsPublisher(self, 'control', self._interface.robot, self._describe)
-        self._interventions.subscribe(self._loop.wake, self._trip, self._stops.note)
+        if self._shadow:
+            self._shadow.subscribe(self._loop, self._runner, self._interventions)
+        else:
+            self._interventions.subscribe(self._loop.wake, self._trip, self._stops.note)
         self._enable.subscribe(self._loop.pause)
         self._destroyers = [diagnostics.destroy, self._interventions.destroy, self._enable.destroy,
-                            self._episode_log.destroy, self._commands.destroy]
+                            self._episode_log.destroy, self._commands.destroy,
+                            self._debug.destroy]
+        if self._shadow:
+            self._destroyers.append(self._shadow.destroy)
         if self._learning:
             self._learning.connect()
             self._destroyers.append(self._learning.destroy)
@@ -178,7 +206,7 @@ class PolicyNode(GuardedLifecycleNode):
             service = self.create_service(Trigger, f'~/{name}',
                                           functools.partial(self._on_request, ask))
             self._destroyers.append(functools.partial(self.destroy_service, service))
-        if self._task.reset is not None:
+        if self._task.reset is not None and not self._shadow:
             self._reset_client = ResetClient(self, self._task.reset.service,
                                              self._settings.lockstep_timeout)
             self._destroyers.append(self._reset_client.destroy)
@@ -186,6 +214,8 @@ class PolicyNode(GuardedLifecycleNode):
     def _activate(self) -> None:
         self._bridge.check_fits()
         self._stops.activate(self._runner.gate, self._settings.allow_other_commanders)
+        if self._shadow:
+            self._runner.comparison.clear()
         self._episode_log.open(self._interface.robot, self._bridge.types,
                                self._bridge.kept_topics)
         self._bridge.tap_kept()
@@ -293,6 +323,10 @@ class PolicyNode(GuardedLifecycleNode):
     def _trip(self, reason: str) -> None:
         if self._running_loop is not None:
             self._loop.trip(reason)
+
+    def _on_message(self, topic: str, message, stamp_ns: int) -> None:
+        self._debug.tap(topic, message)
+        self._episode_log.message(topic, message, stamp_ns)
 
     def _on_unfit(self, text: str) -> None:
         self._stops.note(text)

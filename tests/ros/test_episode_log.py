@@ -29,7 +29,7 @@ SUMMARY = SimpleNamespace(return_=-2.5, length=7, terminated=True, truncated=Fal
 
 def log(graph, path):
     return EpisodeLog(graph.add(Node('host')), SimpleNamespace(
-        results=str(path), seed=3, lockstep=False, record=False))
+        results=str(path), seed=3, lockstep=False, record=False, shadow=False))
 
 
 def test_the_results_so_far_are_written_after_every_episode(graph, tmp_path):

@@ -40,7 +40,12 @@ class DirectCommands:
 
     def open(self, stamp_ns: int, tripped: str) -> None:
         """Make the publishers."""
-        self._publishers = CommandPublishers(self._node, self._interface, self._qos)
+        self._publishers = CommandPublishers(self._node, self._interface, self._qos,
+                                             self._topics())
+
+    def _topics(self) -> list[str] | None:
+        """Return where commands go, None: to the robot's own topics."""
+        return None
 
     def drive(self, command: np.ndarray, stamp_ns: int, sampled_ns: int, due_ns: int) -> None:
         """
@@ -68,6 +73,10 @@ class DirectCommands:
     def sent(self, command: np.ndarray) -> np.ndarray:
         """Return what went out last, of what was to: `command`; both (action_dim,)."""
         return command
+
+    def told(self, command: np.ndarray) -> np.ndarray:
+        """Return what the robot was told last (action_dim,), NaN: nothing; `command`: by us."""
+        return self.sent(command)
 
     def trip(self, reason: str, stamp_ns: int) -> None:
         """Let nothing but the stop out from now on; here the loop sees to it."""

@@ -28,13 +28,14 @@ _UNKNOWN = '_NODE_NAME_UNKNOWN_'  # ROS 2's, of an endpoint whose node has gone 
 class Company:
     """Looks at the graph of ROS: what other nodes command, publish and are called; not a Node."""
 
-    def __init__(self, node, interface, sentry_name: str, lockstep: bool):
+    def __init__(self, node, interface, sentry_name: str, lockstep: bool, shadow: bool = False):
         """
         Take the host node and the name of its sentry, which is no other commander.
 
-        `lockstep` is whether a simulator is followed step by step: with another QoS.
+        `lockstep` is whether a simulator is followed step by step: with another QoS. In `shadow`
+        others are to command, and that is no remark.
         """
-        self._node, self._ours = node, {
+        self._node, self._shadow, self._ours = node, shadow, {
             (node.get_name(), node.get_namespace()), (sentry_name, node.get_namespace())}
         self._commanded = [node.resolve_topic_name(stream.topic) for stream in interface.action]
         self._command_qos = LOCKSTEP_QOS if lockstep else COMMAND_QOS
@@ -46,12 +47,8 @@ class Company:
     def commanders(self) -> list[str]:
         """Return a remark for every command topic on which others publish."""
         remarks = []
-        for topic in self._commanded:
-            names = collections.Counter(
-                (info.node_name, info.node_namespace)
-                for info in self._node.get_publishers_info_by_topic(topic))
-            others = sorted(_full(*name) for name, count in names.items()
-                            if name not in self._ours or count > 1)
+        for topic in () if self._shadow else self._commanded:
+            others = others_on(self._node, topic, self._ours)
             if others:
                 remarks.append(f"'{topic}' is commanded by {', '.join(others)} too")
         return remarks
@@ -85,6 +82,13 @@ class Company:
                 name = _full(info.node_name, info.node_namespace)
                 found.append(f"the QoS of {name} on '{topic}' does not fit: {_brief(why)}")
         return list(dict.fromkeys(found))
+
+
+def others_on(node, topic: str, ours=frozenset()) -> list[str]:
+    """Return the full names of who publishes a topic; one of `ours` counts where it is two."""
+    names = collections.Counter((info.node_name, info.node_namespace)
+                                for info in node.get_publishers_info_by_topic(topic))
+    return sorted(_full(*name) for name, count in names.items() if name not in ours or count > 1)
 
 
 def _full(name: str, namespace: str) -> str:

@@ -33,7 +33,8 @@ class ControlLoop:
     """
     What both loops share: states, episodes' ends, trips, and what people ask for.
 
-    `host` is told: `on_start()`, `on_tick(result)` once its command has gone out,
+    `host` is told: `on_start()`, `on_tick(result, told)` once its command has gone out (`told()`
+    returns what the robot was told last),
     `on_episode(summary)`, `on_event(kind, stamp_ns)`, `on_trip(reason)`, `log(text)`;
     `host.call_reset(stopping)` returns the stamp [ns] of the new episode's first step or None,
     `host.operator()` the action of an operator or None, `host.now_ns()` the time,
@@ -201,8 +202,6 @@ class ControlLoop:
             self._trip_announced = True
             self._commands.trip(self._runner.gate.trip_reason, self._stop_stamp_ns())
             self._host.on_trip(self._runner.gate.trip_reason)
-            self._host.log(f'TRIPPED: {self._runner.gate.trip_reason}; sending the stop until '
-                           '~/clear_trip')
             self._host.on_event('trip', self._last_sent_ns)
 
     def _tripped(self) -> bool:
@@ -260,13 +259,16 @@ class ControlLoop:
 
     def _report(self, result: TickResult, tick_ns: int) -> None:
         """Tell the host what a tick brought, once its command has gone out."""
-        self._host.on_tick(result)
+        self._host.on_tick(result, self._told)
         if result.ended and result.ended != 'trip':
             kind = result.ended if result.ended in ('success', 'failure') else 'end'
             self._host.on_event(kind, tick_ns)
         if result.ended:
             self._close_episode()
         self._announce_operator(result.stamp_ns)
+
+    def _told(self) -> np.ndarray:
+        return self._commands.told(self._runner.gate.last)
 
     def _announce_operator(self, stamp_ns: int) -> None:
         if self._runner.operated != self._operator_announced:

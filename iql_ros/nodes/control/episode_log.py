@@ -40,7 +40,11 @@ class EpisodeLog:
         self.results: list[EpisodeResult] = []
         self._rows = [RESULTS_HEADER]
         self._writer = LatestWriter('results', self._write, self._say, _REST)
-        self._publisher = node.create_publisher(Header, '~/event', 10)
+        # In shadow ~/event is what others say. Its own marks stand in its bag where they would if
+        # it drove: that is where a conversion looks for them.
+        self._topic = node.resolve_topic_name('~/event')
+        self._publisher = node.create_publisher(
+            Header, '~/shadow/event' if settings.shadow else '~/event', 10)
 
     def open(self, robot: str, types, kept_topics) -> None:
         """Begin a recording, where one is asked for; see recorder.Recorder."""
@@ -52,7 +56,7 @@ class EpisodeLog:
         message = Header(frame_id=kind)
         message.stamp.sec, message.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
         self._publisher.publish(message)
-        self.message(self._publisher.topic_name, message, stamp_ns)
+        self.message(self._topic, message, stamp_ns)
 
     def message(self, topic: str, message, stamp_ns: int) -> None:
         """Show a message to `tap` and to the recorder."""

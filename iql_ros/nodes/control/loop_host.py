@@ -20,7 +20,7 @@ import threading
 class LoopHost:
     """The `host` of a ControlLoop; knows the parts, decides nothing."""
 
-    def __init__(self, node, stops, episode_log, interventions, enable, learning, reset):
+    def __init__(self, node, stops, episode_log, interventions, enable, learning, debug, reset):
         """
         Take the parts.
 
@@ -28,16 +28,17 @@ class LoopHost:
             node: The policy node: its clock, its log, `on_transition`.
             stops: Buttons and trips, Stops.
             episode_log: Whom events and results go to, EpisodeLog.
-            interventions: What an operator commands, Interventions.
+            interventions: What an operator commands, Interventions; None: nobody may.
             enable: The dead man's switch, Enable.
             learning: LearningLink, None for a scripted driver.
+            debug: Who shows ticks to those who listen, DebugTopics.
             reset: Called with an event that ends it, returns the stamp [ns] of the new episode's
                 first step; None where no service resets.
 
         """
         self._node, self._stops, self._episode_log = node, stops, episode_log
         self._interventions, self._enable = interventions, enable
-        self._learning, self._reset = learning, reset
+        self._learning, self._debug, self._reset = learning, debug, reset
 
     @property
     def simulated_time(self) -> bool:
@@ -54,7 +55,7 @@ class LoopHost:
 
     def operator(self):
         """Return the action of an operator who has control, else None; see Interventions."""
-        return self._interventions.action()
+        return self._interventions.action() if self._interventions else None
 
     def not_ready(self) -> list[str]:
         """Return what has to be heard before anything may drive."""
@@ -76,16 +77,19 @@ class LoopHost:
         self._episode_log.event(kind, stamp_ns)
 
     def on_trip(self, reason: str) -> None:
-        """Remember a trip."""
+        """Remember a trip, and say so."""
         self._stops.keep(reason)
+        self._stops.announce(reason)
 
     def on_start(self) -> None:
         """Begin an episode: with the newest weights."""
+        self._debug.begin()
         if self._learning:
             self._learning.start_episode()
 
-    def on_tick(self, result) -> None:
-        """Take what a tick brought; its command has gone out."""
+    def on_tick(self, result, told) -> None:
+        """Take what a tick brought; its command has gone out. `told`: see DebugTopics."""
+        self._debug.show(result, told)
         if result.transition is not None:
             self._node.on_transition(result.transition)
         if self._learning:

@@ -48,6 +48,8 @@ PARAMETERS = (
     Parameter('observation_margin', 1.0, 'beyond that range, in standard deviations of the data',
               range=(0.0, 1e6), counts='from the next tick'),
     Parameter('allow_other_commanders', False, 'drive while others publish the command topics'),
+    Parameter('shadow', False, 'send nothing to the robot: what would be sent goes to ~/shadow, '
+              'and is compared with what others command'),
     Parameter('learner', '', 'name of the finetune_node that learns from this; empty: none'),
     Parameter('learner_run', '', "whose weights to follow, as it logs; empty: the only learner's"),
     Parameter('exploration_scale', 1.0, "of the actor's spread, for a learner; 0: the mean",

@@ -25,6 +25,7 @@ from iql_ros.nodes.control.episode_log import EpisodeLog
 from iql_ros.nodes.control.loop_statistics import LoopStatistics
 from iql_ros.nodes.control.observation_limit import ObservationLimit
 from iql_ros.nodes.control.robot_bridge import RobotBridge
+from iql_ros.nodes.control.shadow import Shadow
 from iql_ros.nodes.control.stops import Stops
 from iql_ros.nodes.learning.learning_link import LearningLink
 from iql_ros.robot.episode_runner import EpisodeRunner
@@ -44,6 +45,7 @@ class Status:
     statistics: LoopStatistics
     learning: LearningLink | None
     observation_limit: ObservationLimit | None
+    shadow: Shadow | None
     # (when messages were counted, how many); a rate is that since the first
     _counted: collections.deque = dataclasses.field(
         default_factory=lambda: collections.deque(maxlen=2))
@@ -55,12 +57,16 @@ class Status:
         waiting = self.loop.waiting_for if active and state != TRIPPED else ()
         limit, company = self.observation_limit, self.stops.remarks()
         reasons = [self.runner.gate.trip_reason, ', '.join(waiting), *company,
+                   *(self.shadow.remarks() if self.shadow and active else ()),
                    self.episode_log.trouble, limit and limit.remark,
                    self.runner.operated and 'operator in control', *remarks]
         reason = '; '.join(dict.fromkeys(text for text in reasons if text))
         level = DiagnosticStatus.WARN if reason else DiagnosticStatus.OK
-        if state == TRIPPED:
+        if state == TRIPPED and not self.shadow:  # else it stops nobody
             level = DiagnosticStatus.ERROR
+        if self.shadow:
+            state = f'{state} in shadow'
+            values = {**values, **self.shadow.describe(self.episode_log.results)}
         return level, f'{state}: {reason}' if reason else state, {
             'episodes': self.loop.finished_episodes,
             'interventions': self.runner.summary.interventions,

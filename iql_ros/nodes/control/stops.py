@@ -46,6 +46,7 @@ class Stops:
         self.e_stops = EStops(node, e_stops, timeout, on_press, discovery)
         self._timeout = timeout
         self._memory: TripMemory | None = None
+        self._shadow = False
         self._kept = ''
         self._fault, self._fault_at = '', 0.0
 
@@ -54,11 +55,18 @@ class Stops:
         """Return the name of the sentry's node, in this one's namespace."""
         return f'{self._node.get_name()}_sentry'
 
-    def configure(self, interface, gate, lockstep: bool, simulated_time: bool) -> None:
-        """Look who else is there; a trip that nobody has cleared is one still."""
-        self._company = Company(self._node, interface, self.sentry_name, lockstep)
+    def configure(self, interface, gate, lockstep: bool, simulated_time: bool,
+                  shadow: bool = False) -> None:
+        """
+        Look who else is there; a trip that nobody has cleared is one still.
+
+        One in shadow is kept nowhere: no robot was stopped by it. One that is kept of a drive
+        stays kept, whatever is cleared in shadow.
+        """
+        self._company = Company(self._node, interface, self.sentry_name, lockstep, shadow)
         self._place = interface.robot, self._node.get_fully_qualified_name()
-        self._memory = None if lockstep or simulated_time else TripMemory(*self._place)
+        nowhere, self._shadow = lockstep or simulated_time or shadow, shadow
+        self._memory = None if nowhere else TripMemory(*self._place)
         self._kept = self._kept or (self._memory and self._memory.load()) or ''
         if self._kept:
             gate.trip(self._kept)
@@ -88,7 +96,15 @@ class Stops:
         if gate.trip_reason:
             if not self._kept:
                 self.keep(gate.trip_reason)
-            self._node.log(f'TRIPPED: {gate.trip_reason}; sending the stop until ~/clear_trip')
+            self.announce(gate.trip_reason)
+
+    def announce(self, reason: str) -> None:
+        """Log a trip, and what it does."""
+        if self._shadow:
+            self._node.log(f'TRIPPED in shadow: {reason}; it would have stopped the robot, and '
+                           'stops nobody; it looks on after ~/clear_trip')
+        else:
+            self._node.log(f'TRIPPED: {reason}; sending the stop until ~/clear_trip')
 
     def keep(self, reason: str) -> None:
         """Remember a trip until `forget`, also in the next process."""
