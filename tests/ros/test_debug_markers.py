@@ -94,6 +94,21 @@ def test_no_more_is_drawn_than_one_can_see_and_a_new_episode_begins_anew():
     assert again[0].action == Marker.DELETEALL and 'path' not in by_name(again)
 
 
+def test_a_goal_that_is_seen_from_a_frame_is_drawn_where_it_is():
+    odom = TEXT[TEXT.index('  - {topic: odom'):TEXT.index('action:')]
+    text = TEXT.replace(odom, """
+  - {transform: {of: base, in: odom}, max_age: 0.2, fields: [translation.x, translation.y,
+     yaw(rotation)]}
+""").replace('goal: true', 'goal: true, relative_to: /tf').replace('measured: ', 'executed: "" #')
+    text = text.replace(', range: {low: [-2, -1], high: [2, 1]}', '')
+    markers = DebugMarkers(parse_robot_interface(text, 'cart.yaml'))
+    seen = np.array([*SENT, 2.0, 1.0, 10.0, 5.0, math.pi / 2])
+    found = by_name(markers.draw(SECOND, seen))
+    assert (found['pose'].header.frame_id, found['goal'].header.frame_id) == ('odom', 'odom')
+    goal = found['goal'].pose.position
+    assert (goal.x, goal.y) == pytest.approx((9.0, 7.0))
+
+
 def test_a_robot_without_a_pose_has_nothing_to_draw():
     text = TEXT.replace('position', 'covariance').replace('measured: ', 'executed: "" #')
     text = text.replace(', range: {low: [-2, -1], high: [2, 1]}', '')

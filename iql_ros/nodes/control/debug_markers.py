@@ -45,6 +45,7 @@ class Position:
     heading: tuple[int, ...]        # cosine and sine, or the angle; empty: none
     goal: bool
     frame: str                      # that the YAML says; empty: that of the messages
+    seen_from: str                  # topic of the pose from which it is given; empty: of none
 
 
 def positions(interface: RobotInterface) -> list[Position]:
@@ -65,7 +66,7 @@ def positions(interface: RobotInterface) -> list[Position]:
 
 def _position(part, before: str, where: dict[str, int]) -> Position:
     names = f'{before}x', f'{before}y'
-    angle = re.escape(part.topic) + r' {}\(.*(?:orientation|rotation)\)'
+    angle = re.escape(part.label) + r' {}\(.*(?:orientation|rotation)\)'
     said = {function: index for function in ('yaw_cos', 'yaw_sin', 'yaw')
             for name, index in where.items() if re.fullmatch(angle.format(function), name)}
     both = 'yaw_cos' in said and 'yaw_sin' in said
@@ -73,7 +74,7 @@ def _position(part, before: str, where: dict[str, int]) -> Position:
         (said['yaw'],) if 'yaw' in said else ())
     return Position(part.topic, names, (where[names[0]], where[names[1]],
                                         where.get(f'{before}z', -1)),
-                    heading, part.goal, part.frame_id)
+                    heading, part.goal, getattr(part, 'within', part.frame_id), part.relative_to)
 
 
 class DebugMarkers:
@@ -110,6 +111,11 @@ class DebugMarkers:
     def _place(self, number: int, each: Position, observation) -> list[Marker]:
         x, y, z = (float(observation[index]) if index >= 0 else 0.0 for index in each.indices)
         if each.goal:
+            if each.seen_from:
+                place = self._where_it_is(each, (x, y), observation)
+                if place is None:
+                    return []
+                x, y = place
             marker = _marker('goal', number, Marker.SPHERE, _SIZE)
             marker.pose.position = Point(x=x, y=y, z=z)
             return [marker]
@@ -123,18 +129,33 @@ class DebugMarkers:
             markers.append(_line('limits', number, [(*corner, z) for corner in corners]))
         return markers
 
+    def _where_it_is(self, goal: Position, seen, observation) -> tuple[float, float] | None:
+        """Return x and y of a goal that is seen from a pose, None where no heading is known."""
+        pose = next((each for each in self.positions if each.topic == goal.seen_from
+                     and not each.goal and each.heading), None)
+        if pose is None:
+            return None
+        x, y = (float(observation[index]) for index in pose.indices[:2])
+        yaw = _yaw(pose, observation)
+        return (x + math.cos(yaw) * seen[0] - math.sin(yaw) * seen[1],
+                y + math.sin(yaw) * seen[0] + math.cos(yaw) * seen[1])
+
     @staticmethod
     def _pose(number: int, each: Position, place, observation) -> Marker:
         marker = _marker('pose', number, Marker.ARROW if each.heading else Marker.SPHERE,
                          _WIDTH * 2)
         marker.pose.position = Point(x=place[0], y=place[1], z=place[2])
         if each.heading:
-            said = [float(observation[index]) for index in each.heading]
-            yaw = math.atan2(said[1], said[0]) if len(said) == 2 else said[0]
+            yaw = _yaw(each, observation)
             marker.pose.orientation.z = math.sin(yaw / 2)
             marker.pose.orientation.w = math.cos(yaw / 2)
             marker.scale.x = _LENGTH
         return marker
+
+
+def _yaw(each: Position, observation) -> float:
+    said = [float(observation[index]) for index in each.heading]
+    return math.atan2(said[1], said[0]) if len(said) == 2 else said[0]
 
 
 def _limits(interface: RobotInterface, names) -> list[tuple[float, float]] | None:
