@@ -101,15 +101,19 @@ def figure_html(figure, caption: str) -> str:
             f'\n<figcaption>{html.escape(caption)}</figcaption>\n</figure>')
 
 
-def new_figure(columns: int = 1, height: float = 3.1):
-    """Return a figure and its axes (one, or an array of them), drawn without a display."""
+def new_figure(columns: int = 1, height: float = 3.1, rows: int = 1, **grid):
+    """
+    Return a figure and its axes (one, or an array of them), drawn without a display.
+
+    `height` [inches] is of the whole; `grid` are keywords of matplotlib's `Figure.subplots`.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError("reports need matplotlib: pip install 'iql_ros[report]'") from None
     figure = Figure(figsize=(8.2, height), layout='constrained')
-    axes = figure.subplots(1, columns)
-    for ax in np.atleast_1d(axes):
+    axes = figure.subplots(rows, columns, **grid)
+    for ax in np.ravel(axes):
         ax.spines[['top', 'right']].set_visible(False)
         ax.spines[['left', 'bottom']].set_color('#aab2bc')
         ax.tick_params(colors='#4a5562', labelsize=9)

@@ -28,8 +28,8 @@ PACKAGE = ROOT / 'iql_ros'
 # Each family may import itself and those before it, not even inside a function the ones after it.
 GROUND = ('files', 'interrupts', 'pages', 'parallel', 'ray_cluster', 'tasks', 'text_table',
           'yaml_loader')
-FAMILIES = ('ground', 'learner', 'robot', 'sim', 'data', 'comparison', 'runs', 'sweeps', 'online',
-            'demo', 'nodes', 'cli')
+FAMILIES = ('ground', 'learner', 'robot', 'sim', 'data', 'comparison', 'runs', 'replay', 'sweeps',
+            'online', 'demo', 'nodes', 'cli')
 # The nodes start processes of their own, so that the command line never needs them.
 APART = {'demo': {'nodes'}, 'cli': {'nodes'}}
 # The nodes themselves stand over their parts, which are in such an order too.

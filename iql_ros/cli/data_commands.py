@@ -56,8 +56,8 @@ def _convert_bags(options) -> None:
         raise InputError('--action-low and --action-high are for HDF5 files; the robot config '
                          'says what -1 and +1 mean in bags')
     check_place(options)
-    _check_report(options.report, ('.html', '.json'))
-    interface, progress = load_robot_interface(options.robot_config), _Progress()
+    check_report(options.report, ('.html', '.json'))
+    interface, progress = load_robot_interface(options.robot_config), Progress()
     with mapping(options.on, options.jobs, options.address) as each:
         dataset, report = convert_bags(
             options.sources, options.dataset, interface, options.namespace, options.env,
@@ -72,17 +72,17 @@ def _convert_bags(options) -> None:
     _print_dataset(dataset)
 
 
-class _Progress:
+class Progress:
     """A line on a terminal for work that takes longer than some seconds."""
 
     def __init__(self):
         self._next, self._shown = time.monotonic() + _FIRST_PROGRESS, False
 
-    def show(self, name: str, messages: int, declared: int) -> None:
+    def show(self, name: str, done: int, total: int, what: str = 'messages') -> None:
         if time.monotonic() < self._next or not sys.stderr.isatty():
             return
         self._next, self._shown = time.monotonic() + _PROGRESS_EVERY, True
-        print(f'\r{name}: {messages:,} of {declared:,} messages', end='',
+        print(f'\r{name}: {done:,} of {total:,} {what}', end='',
               file=sys.stderr, flush=True)
 
     def end(self) -> None:
@@ -90,7 +90,7 @@ class _Progress:
             print(file=sys.stderr)
 
 
-def _check_report(path: str | None, suffixes: tuple[str, ...]) -> None:
+def check_report(path: str | None, suffixes: tuple[str, ...]) -> None:
     """Refuse a report that cannot be written, before the work that it is of."""
     if path is None:
         return
@@ -144,7 +144,7 @@ def _inspect_bags(options) -> dict:
     from iql_ros.data.bags.survey.robot_draft import draft_robot
     from iql_ros.data.bags.survey.survey import survey_bag, survey_text
     from iql_ros.data.bags.survey.urdf_limits import read_urdf_limits
-    _check_report(options.report, ('.html',))
+    check_report(options.report, ('.html',))
     if options.write_robot is not None:
         if Path(options.write_robot).exists():
             raise InputError(f'--write-robot {options.write_robot}: exists; choose another name')
@@ -152,7 +152,7 @@ def _inspect_bags(options) -> dict:
     if options.urdf and not options.write_robot:
         raise InputError(f'--urdf {options.urdf}: expected --write-robot too')
     urdf = read_urdf_limits(options.urdf) if options.urdf else {}
-    progress, surveys = _Progress(), []
+    progress, surveys = Progress(), []
     for path in find_bags(options.target):
         surveys.append(survey_bag(path, Allowed(options.allow, path),
                                   functools.partial(progress.show, path.name), options.types))

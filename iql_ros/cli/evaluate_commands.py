@@ -100,18 +100,24 @@ def _pairs_of_files(options):
 
 def _load(checkpoint, options):
     """Return a policy that chooses as options say, and whose gate applies."""
-    from iql_ros.runs.policy import load_policy
     from iql_ros.sim.envs import import_environment
     if options.env is None:
         raise InputError('--env ID is missing')
     import_environment(options.env)
+    policy = choosing_policy(checkpoint, options)
+    return policy, _interface_of(policy, checkpoint, options)
+
+
+def choosing_policy(checkpoint, options):
+    """Return the policy of a checkpoint, which chooses as options say."""
+    from iql_ros.runs.policy import load_policy
     policy = load_policy(checkpoint, options.device)
     try:
         policy.choice = policy.choice.but(options.choice, options.samples,
                                           options.choice_temperature)
     except InputError as error:
         raise InputError(f'{checkpoint}: {error}') from None
-    return policy, _interface_of(policy, checkpoint, options)
+    return policy
 
 
 def _episodes(policy, interface, options, count: int):

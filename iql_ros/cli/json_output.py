@@ -84,6 +84,34 @@ COMPARE_KEYS = {
     'taken': 'which is recommended, or null: cannot be told',
     'words': 'the recommendation in sentences',
 }
+REPLAY_KEYS = {
+    'checkpoint': 'the file',
+    'robot': 'its name',
+    'choice': 'how the policy chose: kind, samples, inverse_temperature',
+    'acting': 'seed, first_episode and limit_scale, as they were given',
+    'ticks': 'how many',
+    'episodes': 'how many',
+    'bags': 'of each: file, ticks, episodes, distance (mean; null: no tick)',
+    'operated': 'share of the ticks at which an operator had control',
+    'same': 'share of the ticks at which what would have been sent is what was commanded, to the '
+            'bit',
+    'distance': 'of both, the largest of the actions as a share of its range: median, p95 (19 of '
+                '20 ticks are below)',
+    'actions': 'of each: name, low, high, commanded and sent (minimum, maximum), difference '
+               '(mean of its size, its p95, bias: the mean with its sign; physical units), '
+               'opposite and gated (shares of the ticks)',
+    'gated': 'share of the ticks of which the gate changed something',
+    'trips': 'ticks: at how many the gate would have tripped; reasons: the most frequent, each '
+             'with reason, ticks, bag and seconds of the first',
+    'outside': 'null: the checkpoint does not tell the range of its data; ticks: share with an '
+               'observation outside; values: of each that ever is name, ticks (share), low and '
+               'high (trained on), minimum and maximum (seen), farthest (beyond, in standard '
+               'deviations)',
+    'critic': 'null: there is none; share of the ticks at which it takes what would have been '
+              'sent for better, for worse, and the mean of how much more return it expects',
+    'moments': 'where they differ most: bag, seconds, episode, tick, distance, commanded, sent',
+    'notes': 'what was left out or assumed in reading the bags',
+}
 DOCTOR_KEYS = {
     'ok': 'whether nothing is broken, as the exit code says',
     'able': 'whether this machine can train, evaluate, run nodes',

@@ -18,7 +18,7 @@ import argparse
 
 from iql_ros import __version__
 from iql_ros.cli import (
-    commands, compare_commands, data_commands, evaluate_commands, sweep_commands)
+    commands, compare_commands, data_commands, evaluate_commands, replay_commands, sweep_commands)
 from iql_ros.cli.parser import count, names, number, Parser, resources, seed, seeds
 from iql_ros.data.bags.files import ALLOWANCES
 from iql_ros.learner.choice import CHOICES
@@ -30,7 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--version', action='version', version=f'iql_ros {__version__}')
     subparsers = parser.add_subparsers(metavar='COMMAND', required=True)
     for add in (_add_convert, _add_inspect, _add_train, _add_sweep, _add_finetune,
-                _add_evaluate, _add_compare, _add_benchmark, _add_doctor, _add_demo):
+                _add_evaluate, _add_compare, _add_replay, _add_benchmark, _add_doctor, _add_demo):
         add(subparsers)
     return parser
 
@@ -239,6 +239,11 @@ def _add_evaluate(subparsers) -> None:
     parser.add_argument('--csv', metavar='FILE', help='write a row an episode')
     parser.add_argument('--robot-config', metavar='YAML',
                         help='the robot whose gate every action passes (default: the one inside)')
+    _add_acting_options(parser)
+    _add_json_option(parser)
+
+
+def _add_acting_options(parser) -> None:
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument('--choice', choices=('auto', *CHOICES), default='auto', metavar='WAY',
                         help='mean, weighted or best: how the action comes out of the networks '
@@ -247,7 +252,6 @@ def _add_evaluate(subparsers) -> None:
                         help='of the actor that the critic chooses from')
     parser.add_argument('--choice-temperature', type=number, metavar='BETA',
                         help='inverse temperature of the weighted choice')
-    _add_json_option(parser)
 
 
 def _add_compare(subparsers) -> None:
@@ -269,6 +273,35 @@ def _add_compare(subparsers) -> None:
     parser.add_argument('--robot-config', metavar='YAML',
                         help='the robot whose task and gate apply (default: the one inside)')
     parser.add_argument('--report', metavar='FILE.html', help='write a page with plots')
+    _add_json_option(parser)
+
+
+def _add_replay(subparsers) -> None:
+    parser = _add_command(
+        subparsers, 'replay', replay_commands.replay,
+        'Say what a policy would have sent on recordings, tick by tick: no robot, no ROS.',
+        'iql-ros replay runs/drive-v0_iql drive_1 drive_2 --report replay.html\n'
+        '  iql-ros replay policy.safetensors drive_1 --limit-scale 0.1 --csv replay.csv')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT',
+                        help="a .safetensors file, or a run's folder (its newest)")
+    parser.add_argument('sources', nargs='+', metavar='BAG', help='bags (folders or files)')
+    parser.add_argument('--robot-config', metavar='YAML',
+                        help='the robot, with the topics of the bags, its gate and its task '
+                             '(default: the one inside the checkpoint)')
+    parser.add_argument('--report', metavar='FILE.html', help='write a page with plots')
+    parser.add_argument('--csv', metavar='FILE', help='write a row a tick')
+    parser.add_argument('--limit-scale', type=number, default=1.0, metavar='SCALE',
+                        help="of the gate's limits and rates, as policy_node's limit_scale")
+    parser.add_argument('--seed', type=seed, default=0, metavar='S',
+                        help="of the samples that a critic chooses from, as policy_node's seed")
+    parser.add_argument('--first-episode', type=seed, default=0, metavar='N',
+                        help="the first episode's number, which these samples depend on too")
+    _add_acting_options(parser)
+    parser.add_argument('--namespace', help="prefix of the robot's topics; default: found")
+    parser.add_argument('--labels', metavar='CSV',
+                        help='episodes as a person saw them, as for convert')
+    _add_allow_option(parser)
+    _add_types_option(parser)
     _add_json_option(parser)
 
 

@@ -14,7 +14,6 @@
 
 """The convert jobs: bags of one robot, or a flat HDF5 file -> a new Minari dataset."""
 
-import collections
 from concurrent.futures import ThreadPoolExecutor
 import dataclasses
 import json
@@ -26,7 +25,7 @@ from iql_ros.data.datasets import (
 from iql_ros.data.known_bags import bag_digests, BAGS_FILE, KnownBags
 from iql_ros.data.minari_store import find_dataset, read_minari, Recording
 from iql_ros.data.minari_writer import check_new_id, source_files, write_minari
-from iql_ros.data.rosbag import read_episodes
+from iql_ros.data.rosbag import no_transition, read_episodes
 from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
@@ -80,7 +79,7 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
         episodes, report = read_episodes(sources, interface, namespace, labels, allow,
                                          on_progress, type_folders, known, each)
         if not episodes:
-            raise InputError(f'{names}: no transition: {_why_none(report)}')
+            raise no_transition(names, report)
         for bag, digest in zip(report['bags'], bag_digests(sources, files.result()).values()):
             bag['sha256'] = digest
         scaling = interface.action_scaling
@@ -93,14 +92,6 @@ def convert_bags(sources, dataset_id: str, interface: RobotInterface,
                      environment=environment, replace=update,
                      beside={BAGS_FILE: json.dumps(report['bags'])})
     return dataclasses.replace(dataset, name=dataset_id), report
-
-
-def _why_none(report: dict) -> str:
-    dropped = collections.Counter()
-    for bag in report['bags']:
-        dropped.update(bag['dropped'])
-    reasons = [f'{count:,} ticks: {reason}' for reason, count in dropped.most_common(3)]
-    return '; '.join(reasons) or 'the bags are shorter than two ticks'
 
 
 def _provenance(report: dict) -> dict:

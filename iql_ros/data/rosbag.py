@@ -14,6 +14,7 @@
 
 """Bags -> episodes of one robot, through its interface, its task and the transitions."""
 
+import collections
 import dataclasses
 import functools
 from pathlib import Path
@@ -27,6 +28,7 @@ from iql_ros.data.bags.quality.report import bag_report, quality_report
 from iql_ros.data.bags.reader import Bag
 from iql_ros.data.bags.robot_streams import find_streams
 from iql_ros.data.bags.samples import BagSamples
+from iql_ros.files import InputError
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
 from iql_ros.robot.transitions import Episode
@@ -102,3 +104,13 @@ def _read(reading: _Reading, on_progress=None) -> tuple[list[Episode], dict]:
         cutter = EpisodeCutter(interface, task, bag.allowed, bag.start_ns)
         episodes = cutter.cut(samples)
         return episodes, bag_report(bag, samples, cutter, interface)
+
+
+def no_transition(names: str, report: dict) -> InputError:
+    """Return the error for bags, by their names, of which the quality report tells no episode."""
+    dropped = collections.Counter()
+    for bag in report['bags']:
+        dropped.update(bag['dropped'])
+    reasons = [f'{count:,} ticks: {reason}' for reason, count in dropped.most_common(3)]
+    why = '; '.join(reasons) or 'the bags are shorter than two ticks'
+    return InputError(f'{names}: no transition: {why}')

@@ -154,9 +154,12 @@ class Gate:
         if self.trip_reason is not None:
             return GateResult(self.next_stop(self._since_last(stamp_ns)), self._nothing,
                               self.trip_reason)
-        self.last, self.target = command, None
-        self.last_ns = stamp_ns
+        self.follow(command, stamp_ns)
         return GateResult(command, command != action, None)
+
+    def follow(self, command: np.ndarray, stamp_ns: int) -> None:
+        """Count a command (action_dim,) of a time [ns] as the last one sent, whoever sent it."""
+        self.last, self.last_ns, self.target = command, stamp_ns, None
 
     def _fit(self, action: np.ndarray, stamp_ns: int) -> np.ndarray:
         begins, self._begins = self._begins, False

@@ -21,7 +21,8 @@ import pytest
 
 from iql_ros.cli import cli
 from iql_ros.cli.json_output import (
-    COMPARE_KEYS, DOCTOR_KEYS, EVALUATE_KEYS, INSPECT_KEYS, json_text, SEQUENTIAL_KEYS)
+    COMPARE_KEYS, DOCTOR_KEYS, EVALUATE_KEYS, INSPECT_KEYS, json_text, REPLAY_KEYS,
+    SEQUENTIAL_KEYS)
 from iql_ros.files import share_folder
 from tests.cli.command import code_of, flat_file
 
@@ -110,5 +111,5 @@ def test_bad_input_prints_no_document(capsys, arguments):
 
 def test_every_key_is_explained():
     for keys in (*INSPECT_KEYS.values(), EVALUATE_KEYS, SEQUENTIAL_KEYS, COMPARE_KEYS,
-                 DOCTOR_KEYS):
+                 REPLAY_KEYS, DOCTOR_KEYS):
         assert all(keys.values())

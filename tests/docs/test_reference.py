@@ -184,7 +184,8 @@ def test_every_command_and_option_is_in_the_reference():
         ('bags', 'bags'), ('a dataset', 'dataset'), ('a checkpoint', 'checkpoint'))),
     ('evaluate', json_output.EVALUATE_KEYS),
     ('evaluate, two policies', json_output.SEQUENTIAL_KEYS),
-    ('compare', json_output.COMPARE_KEYS), ('doctor', json_output.DOCTOR_KEYS)])
+    ('compare', json_output.COMPARE_KEYS), ('replay', json_output.REPLAY_KEYS),
+    ('doctor', json_output.DOCTOR_KEYS)])
 def test_every_key_that_json_prints_is_in_the_reference(heading, keys):
     assert list(rows('command-line.md', heading)) == list(keys) and all(keys.values())
 

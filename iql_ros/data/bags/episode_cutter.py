@@ -47,7 +47,10 @@ class EpisodeCutter:
         self._transitions, self._marked = [], False
         self._received_from_ns, self._start_ns = start_ns, None
         self.episodes: list[Episode] = []
-        self.ends: list[dict] = []           # of every episode: start [s], steps, return, ended
+        # of every episode: start [s], steps, return, ended, number (of the marked start, where the
+        # bag marks them: also those of which no step came count)
+        self.ends: list[dict] = []
+        self._starts = 0                     # marked so far
         self.dropped = collections.Counter()
         self.ticks, self.notes = 0, []
         self.ages = [Decimated() for _ in interface.observation]  # [ns] at the ticks of episodes
@@ -152,6 +155,7 @@ class EpisodeCutter:
             if not self._marked:
                 self._forget_unmarked()
             self._marked = self._inside = True
+            self._starts += 1
         elif event in _ENDS:
             ended = (self._inside and observation is not None
                      and self._step(tick_ns, observation, event))
@@ -228,7 +232,8 @@ class EpisodeCutter:
         episode = make_episode(self._transitions)
         self.ends.append({'start': self._transitions[0].tick_ns / _SECOND,
                           'steps': len(self._transitions),
-                          'return': float(episode.rewards.sum()), 'ended': reason})
+                          'return': float(episode.rewards.sum()), 'ended': reason,
+                          'number': self._starts - 1 if self._marked else len(self.ends)})
         self.episodes.append(episode)
         self._transitions = []
 

@@ -113,4 +113,5 @@ def _part(episode: Episode, part: slice) -> Episode:
 def _end(episode: Episode, end: dict, part: slice, steps: int, interface) -> dict:
     return {'start': end['start'] + part.start / interface.control_rate,
             'steps': len(episode.actions), 'return': float(episode.rewards.sum()),
-            'ended': end['ended'] if part.stop == steps else 'a value far outside'}
+            'ended': end['ended'] if part.stop == steps else 'a value far outside',
+            'number': end['number']}

@@ -1,0 +1,268 @@
+# Copyright 2026 iql_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The figures of a replay's page."""
+
+import numpy as np
+
+from iql_ros.pages import CLONING, DATA, figure_html, new_figure, POLICY
+from iql_ros.replay.replay import Replay
+
+ACTIONS = 6              # that are drawn over time, those that differ most
+MOMENTS = 3              # that are drawn
+_BETTER, _BAD, _LINE = '#2c8a4b', '#c0392b', '#4a5562'
+_COLUMNS = 3             # of scattered actions
+_SCATTERED = 9
+_DOTS = 6_000            # of a scatter
+_AROUND = 15             # [ticks] shown on either side of a moment, and
+_SECONDS = 3.0           # [s] at least
+_BARS = 12               # observations outside that are drawn
+_LONG, _STRETCH = 400, 250   # [ticks] of a bag from which a part of it is drawn in detail
+_INCHES = 0.55           # height of the lowest row
+
+
+def scatter(replay: Replay, actions) -> str:
+    """Return what would have been sent over what was commanded, of some actions' indices."""
+    shown = list(actions)[:_SCATTERED]
+    rows = -(-len(shown) // _COLUMNS)
+    figure, axes = new_figure(_COLUMNS, 2.9 * rows, rows, squeeze=False)
+    every = -(-len(replay) // _DOTS)
+    for ax, index in zip(axes.ravel(), shown):
+        low, high = _limits(replay, index)
+        ax.plot([low, high], [low, high], color=_LINE, linewidth=0.9, zorder=1)
+        ax.plot(replay.commanded[::every, index], replay.sent[::every, index], '.', color=POLICY,
+                markersize=3, alpha=0.2, zorder=2)
+        ax.set(xlim=(low, high), ylim=(low, high), xlabel='commanded')
+        ax.set_title(replay.interface.action_names[index], fontsize=9, loc='left')
+        ax.set_box_aspect(1)
+    for ax in axes[:, 0]:
+        ax.set_ylabel('would be sent')
+    for ax in axes.ravel()[len(shown):]:
+        ax.set_axis_off()
+    return figure_html(figure, 'Every tick: what would have been sent over what was commanded. On '
+                       'the line both are the same; in the upper left and the lower right corner '
+                       'they are opposite.')
+
+
+def _limits(replay: Replay, index: int) -> tuple[float, float]:
+    scaling = replay.interface.action_scaling
+    margin = 0.05 * (scaling.high[index] - scaling.low[index])
+    return scaling.low[index] - margin, scaling.high[index] + margin
+
+
+def timeline(replay: Replay, rows: np.ndarray, away: np.ndarray, actions) -> list[str]:
+    """
+    Return figures of a bag over time; of a long one the whole, and a part of it in detail.
+
+    Args:
+        replay: The whole.
+        rows: Those of the bag.
+        away: The distance of every tick (N,), see summary.
+        actions: Indices of those that are drawn.
+
+    """
+    if len(rows) <= _LONG:
+        return [_detail(replay, rows, actions, '')]
+    sums = np.convolve(away[rows], np.ones(_STRETCH), 'valid')
+    first = int(np.argmax(sums))
+    part = rows[first:first + _STRETCH]
+    return [_overview(replay, rows, away, part), _detail(replay, part, actions, (
+        f'The {_STRETCH} ticks (shaded above) in which they differ most. '))]
+
+
+def _overview(replay: Replay, rows, away, part) -> str:
+    """Return how far apart both are over a whole bag, with a part of it shaded."""
+    rest = _rest(replay)
+    ratios = [2, *(1 if draw is _draw_critic else 0.5 for draw in rest)]
+    figure, axes = new_figure(1, _INCHES * sum(ratios) + 0.7, len(ratios), sharex=True,
+                              height_ratios=ratios, squeeze=False)
+    axes = axes[:, 0]
+    axes[0].plot(_apart(replay, rows, replay.seconds), 100 * _apart(replay, rows, away),
+                 color=POLICY, linewidth=0.7)
+    axes[0].set(ylim=(0, 100))
+    axes[0].set_ylabel('differs by [%]', fontsize=8)
+    for ax, draw in zip(axes[1:], rest):
+        draw(ax, replay, rows)
+    for ax in axes:
+        ax.axvspan(replay.seconds[part[0]], replay.seconds[part[-1]], color=DATA, alpha=0.3,
+                   linewidth=0)
+    _close(figure, axes, replay, rows)
+    return figure_html(figure, 'How far what would have been sent lies from what was commanded: '
+                       'of all actions the largest difference, as a share of its range.'
+                       + _rest_caption(rest))
+
+
+def _rest(replay: Replay) -> list:
+    """Return what draws the rows below the actions."""
+    return [draw for draw, known in ((_draw_outside, replay.outside is not None),
+                                     (_draw_critic, replay.advantage is not None)) if known]
+
+
+def _close(figure, axes, replay: Replay, rows) -> None:
+    axes[0].set_xlim(replay.seconds[rows].min(), replay.seconds[rows].max())
+    axes[-1].set_xlabel('seconds since the beginning of the bag', fontsize=9)
+    figure.align_ylabels(axes)
+
+
+def _detail(replay: Replay, rows: np.ndarray, actions, said: str) -> str:
+    """Return some rows over time: of each action both and their difference, then the rest."""
+    rest = _rest(replay)
+    ratios = [2, 1] * len(actions)
+    ratios += [1 if draw is _draw_critic else 0.5 for draw in rest]
+    figure, axes = new_figure(1, _INCHES * sum(ratios) + 1.0, len(ratios), sharex=True,
+                              height_ratios=ratios, squeeze=False)
+    axes = axes[:, 0]
+    for number, index in enumerate(actions):
+        _draw_both(axes[2 * number], replay, rows, index)
+        _draw_difference(axes[2 * number + 1], replay, rows, index)
+    for ax, draw in zip(axes[2 * len(actions):], rest):
+        draw(ax, replay, rows)
+    _close(figure, axes, replay, rows)
+    _legend(figure, axes)
+    return figure_html(figure, said + (
+        'Of every action: what was commanded (grey) and what would have been sent (blue); below '
+        'it the difference, and in orange by how much the gate changed what the policy wanted, '
+        'where it did (shaded).') + _rest_caption(rest))
+
+
+def _rest_caption(rest) -> str:
+    text = ''
+    if _draw_outside in rest:
+        text += ' Red marks: an observation lies outside of what the policy was trained on.'
+    if _draw_critic in rest:
+        text += (' Last row: by how much the critic takes what would have been sent for better '
+                 '(above 0) than what was commanded.')
+    return text
+
+
+def _legend(figure, axes) -> None:
+    """Name every colour once."""
+    seen = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels()):
+            seen.setdefault(label, handle)
+    figure.legend(seen.values(), seen, loc='outside upper left', ncols=len(seen), frameon=False,
+                  fontsize=8.5)
+
+
+def _draw_both(ax, replay: Replay, rows, index: int) -> None:
+    times = _apart(replay, rows, replay.seconds)
+    _shade(ax, replay, rows, replay.gated[rows, index])
+    for values, colour, label in ((replay.commanded, DATA, 'commanded'),
+                                  (replay.sent, POLICY, 'would be sent')):
+        ax.plot(times, _apart(replay, rows, values[:, index]), color=colour, linewidth=1.0,
+                drawstyle='steps-post', label=label)
+    ax.set_ylim(*_limits(replay, index))
+    ax.set_title(replay.interface.action_names[index], fontsize=9, loc='left', pad=3)
+
+
+def _draw_difference(ax, replay: Replay, rows, index: int) -> None:
+    times = _apart(replay, rows, replay.seconds)
+    away = _apart(replay, rows, (replay.sent - replay.commanded)[:, index])
+    ax.fill_between(times, 0, away, color=POLICY, alpha=0.35, step='post', linewidth=0,
+                    label='difference')
+    if replay.gated[rows, index].any():
+        ax.plot(times, _apart(replay, rows, (replay.sent - replay.wanted)[:, index]),
+                color=CLONING, linewidth=0.9, drawstyle='steps-post', label='changed by the gate')
+    ax.axhline(0, color=_LINE, linewidth=0.6)
+    ax.set_ylabel('difference', fontsize=8)
+
+
+def _draw_outside(ax, replay: Replay, rows) -> None:
+    at = replay.seconds[rows][replay.outside[rows].any(axis=1)]
+    ax.vlines(at, 0, 1, color=_BAD, linewidth=0.7)
+    ax.set(ylim=(0, 1), yticks=[])
+    ax.set_ylabel('outside', fontsize=8)
+
+
+def _draw_critic(ax, replay: Replay, rows) -> None:
+    ax.axhline(0, color=_LINE, linewidth=0.6)
+    ax.plot(_apart(replay, rows, replay.seconds), _apart(replay, rows, replay.advantage),
+            color=_BETTER, linewidth=0.9, drawstyle='steps-post')
+    ax.set_ylabel('critic', fontsize=8)
+
+
+def _apart(replay: Replay, rows, values) -> np.ndarray:
+    """Return the values of some rows with NaN between episodes, so that no line joins them."""
+    starts = np.flatnonzero(replay.tick[rows] == 0)
+    return np.insert(values[rows].astype(np.float64), starts, np.nan)
+
+
+def _shade(ax, replay: Replay, rows, mask) -> None:
+    """Shade the ticks of a mask (as many as rows)."""
+    seconds, period = replay.seconds[rows], 1 / replay.interface.control_rate
+    if mask.any():
+        ax.broken_barh([(start, period) for start in seconds[mask]], (0, 1), color=CLONING,
+                       alpha=0.22, linewidth=0, transform=ax.get_xaxis_transform())
+
+
+def moments(replay: Replay, rows: list[int], actions) -> str:
+    """Return what happened around some rows, side by side, of some actions' indices."""
+    figure, axes = new_figure(len(rows), 0.9 + 1.35 * len(actions), len(actions), sharex='col',
+                              sharey='row', squeeze=False)
+    for column, row in enumerate(rows):
+        around = _around(replay, row)
+        for ax, index in zip(axes[:, column], actions):
+            _draw_both(ax, replay, around, index)
+            if replay.gated[around, index].any():
+                ax.plot(_apart(replay, around, replay.seconds),
+                        _apart(replay, around, replay.wanted[:, index]), ':', color=CLONING,
+                        linewidth=1.2, drawstyle='steps-post', label='wanted, before the gate')
+            ax.axvline(replay.seconds[row], color=_BAD, linewidth=0.9, linestyle='--')
+            if column:
+                ax.set_title('', loc='left')
+        axes[-1, column].set_xlabel(f'{replay.bags[replay.bag[row]]} [s]', fontsize=8.5)
+    _legend(figure, axes.ravel())
+    return figure_html(figure, f'The {len(rows)} moments (dashed) at which what would have been '
+                       'sent differs most from what was commanded, and what was before and after.')
+
+
+def _around(replay: Replay, row: int) -> np.ndarray:
+    """Return the rows of the same bag near a row in time."""
+    near = max(_SECONDS, _AROUND / replay.interface.control_rate)
+    return np.flatnonzero((replay.bag == replay.bag[row])
+                          & (np.abs(replay.seconds - replay.seconds[row]) <= near))
+
+
+def outside(values: list[dict]) -> str:
+    """Return how often each observation lies outside of the training data; see summary."""
+    shown = values[:_BARS]
+    figure, ax = new_figure(height=0.7 + 0.3 * len(shown))
+    bars = ax.barh(range(len(shown)), [100 * value['ticks'] for value in shown], color=_BAD,
+                   height=0.6, alpha=0.75)
+    ax.bar_label(bars, [f"{value['ticks']:.1%}" for value in shown], padding=4, fontsize=9)
+    ax.set_yticks(range(len(shown)), [value['name'] for value in shown], fontsize=8.5)
+    ax.set(ylim=(len(shown) - 0.5, -0.5), xlabel='ticks at which it lies outside [%]')
+    ax.set_xlim(0, 1.15 * 100 * shown[0]['ticks'])
+    ax.grid(axis='y', visible=False)
+    more = len(values) - len(shown)
+    return figure_html(figure, 'Observations beyond the lowest and the highest value of the '
+                       'training data.' + (f' {more} more are not drawn.' if more else ''))
+
+
+def critic(replay: Replay) -> str:
+    """Return how much better, or worse, the critic takes what would have been sent for."""
+    known = replay.advantage[~np.isnan(replay.advantage)]
+    low, high = np.percentile(known, [0.5, 99.5])
+    edges = np.linspace(min(low, 0.0), max(high, 1e-9), 61)
+    counts, _ = np.histogram(np.clip(known, edges[0], edges[-1]), edges)
+    figure, ax = new_figure(height=2.2)
+    middle = (edges[:-1] + edges[1:]) / 2
+    ax.bar(middle, counts, np.diff(edges), alpha=0.75,
+           color=[_BETTER if each > 0 else _BAD for each in middle])
+    ax.axvline(0, color=_LINE, linewidth=0.9)
+    ax.set(xlabel='return that the critic expects of what would have been sent, more than of what '
+                  'was commanded', ylabel='ticks')
+    return figure_html(figure, 'Green: it expects more of what would have been sent. The ends '
+                       'hold what lies beyond them.')
