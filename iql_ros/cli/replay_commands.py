@@ -24,42 +24,59 @@ _LEAST_SCALE = 0.05   # as policy_node allows
 
 
 def replay(options) -> dict:
-    from iql_ros.replay.page import page_text
-    from iql_ros.replay.replay import Acting, replay_bags
-    from iql_ros.replay.rows import csv_text
+    from iql_ros.replay.replay import Acting
     from iql_ros.replay.summary import summarise
     from iql_ros.replay.words import words
+    _check(options)
+    checkpoint = checkpoint_file(options.checkpoint)
+    policy = choosing_policy(checkpoint, options)
+    interface = _interface(policy, checkpoint, options)
+    acting = Acting(options.seed, options.first_episode, options.limit_scale)
+    found = _look_on(policy, interface, acting, options)
+    summary = summarise(found)
+    if not options.as_json:
+        print(*words(summary), *(f'note: {note}' for note in found.notes), sep='\n')
+    scaled = f', limits scaled by {acting.limit_scale:g}' if acting.limit_scale < 1 else ''
+    _write(options, found, summary, f'{checkpoint}, acting by the {policy.choice}{scaled}')
+    return {'checkpoint': checkpoint, 'robot': interface.robot,
+            'choice': dataclasses.asdict(policy.choice), 'acting': dataclasses.asdict(acting),
+            **summary, 'notes': found.notes}
+
+
+def _check(options) -> None:
+    """Refuse what cannot be written, and limits that are none, before the work."""
     check_report(options.report, ('.html',))
     if options.csv is not None:
         check_new_file(options.csv, '--csv')
     if not _LEAST_SCALE <= options.limit_scale <= 1:
         raise InputError(f'--limit-scale: got {options.limit_scale:g}; allowed: {_LEAST_SCALE} '
                          'to 1')
-    checkpoint, progress = checkpoint_file(options.checkpoint), Progress()
-    policy = choosing_policy(checkpoint, options)
-    interface = _interface(policy, checkpoint, options)
-    acting = Acting(options.seed, options.first_episode, options.limit_scale)
+
+
+def _look_on(policy, interface, acting, options):
+    from iql_ros.replay.replay import replay_bags
+    progress = Progress()
     found = replay_bags(
         options.sources, policy, interface, acting,
-        lambda done, total: progress.show(str(checkpoint), done, total, 'ticks'),
+        lambda done, total: progress.show('the policy', done, total, 'ticks'),
         namespace=options.namespace, labels=options.labels, allow=options.allow,
         type_folders=options.types, on_progress=progress.show)
     progress.end()
-    summary = summarise(found)
-    facts = {'checkpoint': str(checkpoint), 'robot': interface.robot,
-             'choice': dataclasses.asdict(policy.choice), 'acting': dataclasses.asdict(acting),
-             **summary, 'notes': list(found.notes)}
-    pages = {options.report: options.report and page_text(found, summary, str(checkpoint),
-                                                          str(policy.choice)),
-             options.csv: options.csv and csv_text(found)}
-    if not options.as_json:
-        print(*words(summary, interface.action_names),
-              *(f'note: {note}' for note in found.notes), sep='\n')
-    for path, text in pages.items():
-        if path:
-            write_atomic(path, text)
-            print(f'wrote {path}')
-    return facts
+    return found
+
+
+def _write(options, found, summary: dict, policy: str) -> None:
+    """Write the page and the rows, both or none."""
+    from iql_ros.replay.page import page_text
+    from iql_ros.replay.rows import csv_text
+    texts = []
+    if options.report:
+        texts.append((options.report, page_text(found, summary, policy)))
+    if options.csv:
+        texts.append((options.csv, csv_text(found)))
+    for path, text in texts:
+        write_atomic(path, text)
+        print(f'wrote {path}')
 
 
 def _interface(policy, checkpoint, options):

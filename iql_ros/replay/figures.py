@@ -83,7 +83,7 @@ def timeline(replay: Replay, rows: np.ndarray, away: np.ndarray, actions) -> lis
 
 def _overview(replay: Replay, rows, away, part) -> str:
     """Return how far apart both are over a whole bag, with a part of it shaded."""
-    rest = _rest(replay)
+    rest = _rest(replay, rows)
     ratios = [2, *(1 if draw is _draw_critic else 0.5 for draw in rest)]
     figure, axes = new_figure(1, _INCHES * sum(ratios) + 0.7, len(ratios), sharex=True,
                               height_ratios=ratios, squeeze=False)
@@ -103,9 +103,10 @@ def _overview(replay: Replay, rows, away, part) -> str:
                        + _rest_caption(rest))
 
 
-def _rest(replay: Replay) -> list:
-    """Return what draws the rows below the actions."""
-    return [draw for draw, known in ((_draw_outside, replay.outside is not None),
+def _rest(replay: Replay, rows) -> list:
+    """Return what draws the figure's rows below the actions, where there is something."""
+    outside = replay.outside is not None and replay.outside[rows].any()
+    return [draw for draw, known in ((_draw_outside, outside),
                                      (_draw_critic, replay.advantage is not None)) if known]
 
 
@@ -117,7 +118,7 @@ def _close(figure, axes, replay: Replay, rows) -> None:
 
 def _detail(replay: Replay, rows: np.ndarray, actions, said: str) -> str:
     """Return some rows over time: of each action both and their difference, then the rest."""
-    rest = _rest(replay)
+    rest = _rest(replay, rows)
     ratios = [2, 1] * len(actions)
     ratios += [1 if draw is _draw_critic else 0.5 for draw in rest]
     figure, axes = new_figure(1, _INCHES * sum(ratios) + 1.0, len(ratios), sharex=True,
@@ -183,7 +184,7 @@ def _draw_outside(ax, replay: Replay, rows) -> None:
     at = replay.seconds[rows][replay.outside[rows].any(axis=1)]
     ax.vlines(at, 0, 1, color=_BAD, linewidth=0.7)
     ax.set(ylim=(0, 1), yticks=[])
-    ax.set_ylabel('outside', fontsize=8)
+    ax.set_ylabel('outside', fontsize=8, rotation=0, ha='right', va='center')
 
 
 def _draw_critic(ax, replay: Replay, rows) -> None:

@@ -44,15 +44,14 @@ LIMITS = (
     'the policy nor the critic knows what it says.')
 
 
-def page_text(replay: Replay, summary: dict, checkpoint: str, choice: str) -> str:
+def page_text(replay: Replay, summary: dict, policy: str) -> str:
     """
     Return the page, which opens offline.
 
     Args:
         replay: Of at least one tick.
         summary: Its figures, see summary.summarise.
-        checkpoint: Name of the policy's file.
-        choice: How it chooses, in words.
+        policy: Its file, and how it chooses, in words.
 
     Raises:
         InputError: when matplotlib is missing.
@@ -61,7 +60,7 @@ def page_text(replay: Replay, summary: dict, checkpoint: str, choice: str) -> st
     away = distances(replay)
     drawn = np.argsort(-np.abs(np.nan_to_num(differences(replay))).mean(axis=0), kind='stable')
     sections = [
-        html.section('In short', html.list_html(words(summary, replay.interface.action_names)),
+        html.section('In short', html.list_html(words(summary)),
                      figures.scatter(replay, np.sort(drawn))),
         html.section('Action by action', *_actions(summary)),
         html.section('Where they differ most', *_moments(replay, summary, away, drawn)),
@@ -71,9 +70,8 @@ def page_text(replay: Replay, summary: dict, checkpoint: str, choice: str) -> st
     bags = f'{len(replay.bags)} bag{"" if len(replay.bags) == 1 else "s"}'
     return html.page(
         'What the policy would have sent', sections,
-        f'{checkpoint}, acting by the {choice}, beside what was commanded to '
-        f'{replay.interface.robot}: {len(replay):,} ticks at '
-        f"{replay.interface.control_rate:g} Hz, {summary['episodes']:,} episodes, {bags}")
+        f'{policy}, beside what was commanded to {replay.interface.robot}: {len(replay):,} ticks '
+        f"at {replay.interface.control_rate:g} Hz, {summary['episodes']:,} episodes, {bags}")
 
 
 def _actions(summary: dict) -> list[str]:

@@ -15,9 +15,9 @@
 """What a replay comes to, in sentences."""
 
 
-def words(summary: dict, names: list[str]) -> list[str]:
-    """Return sentences about the figures of summary.summarise; `names` are the actions'."""
-    return [*_differences(summary, names), *_gate(summary), _outside(summary['outside']),
+def words(summary: dict) -> list[str]:
+    """Return sentences about the figures of summary.summarise."""
+    return [*_differences(summary), *_gate(summary), _outside(summary['outside']),
             _critic(summary['critic']), *_operated(summary['operated'])]
 
 
@@ -33,25 +33,25 @@ def when(place: dict) -> str:
     return f"{place['bag']} at {place['seconds']:.1f} s"
 
 
-def moment_words(moment: dict, names: list[str], ranges) -> str:
-    """Return what is said of a moment, of the action that differs most of its range (A,)."""
-    away = [abs(sent - commanded) / width if sent == sent else 0.0 for sent, commanded, width in
-            zip(moment['sent'], moment['commanded'], ranges)]
-    index = away.index(max(away))
-    return (f"{names[index]} {moment['sent'][index]:.3g} in place of "
-            f"{moment['commanded'][index]:.3g}")
-
-
-def _differences(summary: dict, names) -> list[str]:
+def _differences(summary: dict) -> list[str]:
     if summary['same'] == 1.0:
         return ['It would have sent what was commanded, to the bit, at every tick.']
     median, most = (percent(summary['distance'][key]) for key in ('median', 'p95'))
     same = f" (the same, to the bit, at {percent(summary['same'])})" if summary['same'] else ''
-    moment = summary['moments'][0]
-    ranges = [action['high'] - action['low'] for action in summary['actions']]
     return [f'At half of the ticks it would have sent what was commanded to within {median} of '
             f'the range, at 19 of 20 to within {most}{same}.',
-            f'It differs most in {when(moment)}: {moment_words(moment, names, ranges)}.']
+            *(_moment(moment, summary['actions']) for moment in summary['moments'][:1])]
+
+
+def _moment(moment: dict, actions: list[dict]) -> str:
+    """Return what is said of a moment, of the action that differs most of its range."""
+    def away(index: int) -> float:
+        low, high = (actions[index][end] for end in ('low', 'high'))
+        return abs(moment['sent'][index] - moment['commanded'][index]) / (high - low)
+    known = [index for index, sent in enumerate(moment['sent']) if sent == sent]   # no NaN
+    index = max(known, key=away)
+    return (f"It differs most in {when(moment)}: {actions[index]['name']} "
+            f"{moment['sent'][index]:.3g} in place of {moment['commanded'][index]:.3g}.")
 
 
 def _gate(summary: dict) -> list[str]:
