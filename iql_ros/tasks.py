@@ -29,6 +29,9 @@ FIRST_NAMES = {'iql_ros.tasks:docked': 'iql_ros.task:docked',
                'iql_ros.tasks:docking_cost': 'iql_ros.task:docking_cost'}
 
 _DOCK_RADIUS = 0.10  # [m]
+_TRAY_RADIUS = 0.05  # [m] of the block's middle
+_LYING = 0.025       # [m] above the tray, of the middle of a block of 4 cm that lies on it
+_LET_GO = 0.025      # [m] of each finger from the middle: more than half of the block
 
 
 def with_new_names(text: str | None) -> str | None:
@@ -46,3 +49,20 @@ def docked(observation, action, next_observation) -> bool:
 def docking_cost(observation, action, next_observation) -> float:
     """Return -1 a tick until the robot is docked."""
     return 0.0 if docked(observation, action, next_observation) else -1.0
+
+
+def placed(observation, action, next_observation) -> bool:
+    """
+    Say whether the block lies on the tray and is let go.
+
+    x, y, z [m] of the block's middle in the tray's frame come first, and how far each finger is
+    from the middle [m] last.
+    """
+    x, y, z = next_observation[:3]
+    return bool(math.hypot(x, y) <= _TRAY_RADIUS and z <= _LYING
+                and next_observation[-1] >= _LET_GO)
+
+
+def placing_cost(observation, action, next_observation) -> float:
+    """Return -1 a tick until the block is placed."""
+    return 0.0 if placed(observation, action, next_observation) else -1.0

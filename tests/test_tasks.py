@@ -21,7 +21,7 @@ from iql_ros.robot import task as task_module
 from iql_ros.robot.robot_interface import load_robot_interface, parse_robot_interface
 from iql_ros.robot.task import hash_of_task, Task
 from iql_ros.runs.checkpoint import load_agent, read_header
-from iql_ros.tasks import docked, docking_cost, FIRST_NAMES
+from iql_ros.tasks import docked, docking_cost, FIRST_NAMES, placed, placing_cost
 from tests.places import FILES
 
 # A bag of five ticks, its dataset and a checkpoint of five updates, all made under the old names.
@@ -66,3 +66,15 @@ def test_every_first_name_leads_to_a_function_and_none_is_given_twice():
         task = parse_robot_interface((MADE_BEFORE / 'toy.yaml').read_text().replace(
             'iql_ros.task:docking_cost', name), name)
         assert isinstance(Task(task).reward(None, None, [1.0, 0.0]), float)
+
+
+@pytest.mark.parametrize('block, fingers, done', [
+    ([0.0, 0.0, 0.02], 0.03, True), ([0.04, 0.02, 0.02], 0.04, True),
+    ([0.04, 0.04, 0.02], 0.04, False),          # beside the tray
+    ([0.0, 0.0, 0.05], 0.04, False),            # in the air
+    ([0.0, 0.0, 0.02], 0.02, False)])           # still held
+def test_placing_costs_one_a_tick_until_the_block_lies_on_the_tray_and_is_let_go(
+        block, fingers, done):
+    observation = [*block, *[0.5] * 6, fingers]
+    assert placed(None, None, observation) is done
+    assert placing_cost(None, None, observation) == (0.0 if done else -1.0)

@@ -21,11 +21,11 @@ import importlib
 import inspect
 import io
 import math
-import numbers
 
 import numpy as np
 
-from iql_ros.files import check_keys, InputError, share_folder, unknown_name
+from iql_ros.files import InputError, share_folder, unknown_name
+from iql_ros.sim.start_regions import finite_number, start_region
 from iql_ros.tasks import docked, docking_cost
 
 try:
@@ -36,6 +36,7 @@ except ImportError as error:
 
 DIFFBOT = 'iql_ros/Diffbot-v0'
 DIFFBOT_REAL = 'iql_ros/DiffbotReal-v0'
+ARM, ARM_FORWARD = 'iql_ros/Arm-v0', 'iql_ros/ArmForward-v0'
 # What stands in for the real robot: policies learned from Diffbot's recordings lost 26 to 54
 # points of docking with it, 39 in the mean. Nothing is trained on it before fine-tuning.
 _REAL = {'speed_scale': 0.8, 'turn_scale': 0.8, 'pull': 0.5, 'delay_ticks': 1}
@@ -78,10 +79,10 @@ class DiffbotEnv(gymnasium.Env):
 
         """
         self.start = _start_region(start)
-        self.speed_scale = _number('speed_scale', speed_scale)
-        self.turn_scale = _number('turn_scale', turn_scale)
-        self.pull = _number('pull', pull)
-        self.delay_ticks = int(_number('delay_ticks', delay_ticks))
+        self.speed_scale = finite_number('speed_scale', speed_scale)
+        self.turn_scale = finite_number('turn_scale', turn_scale)
+        self.pull = finite_number('pull', pull)
+        self.delay_ticks = int(finite_number('delay_ticks', delay_ticks))
         if delay_ticks != self.delay_ticks or delay_ticks < 0:
             raise InputError(f'delay_ticks: got {delay_ticks!r}; expected a whole number >= 0')
         if render_mode not in (None, 'rgb_array'):
@@ -161,26 +162,9 @@ class DiffbotEnv(gymnasium.Env):
         return np.array([x, y, math.cos(heading), math.sin(heading), left, right])
 
 
-def _number(name: str, value) -> float:
-    if (not isinstance(value, numbers.Real) or isinstance(value, bool)
-            or not math.isfinite(value)):
-        raise InputError(f'{name}: got {value!r}; expected a finite number')
-    return float(value)
-
-
 def _start_region(start) -> dict:
     """Return every key's (low, high) of a start region, the arena's where none is given."""
-    region = dict(_START)
-    for key, value in check_keys({} if start is None else start, list(_START), 'start').items():
-        bounds = value if isinstance(value, (list, tuple)) else ()
-        if len(bounds) != 2:
-            raise InputError(f'start: {key}: got {value!r}; expected [low, high]')
-        low, high = (_number(f'start: {key}', bound) for bound in bounds)
-        widest = (-2 * math.pi, 2 * math.pi) if key == 'heading' else _START[key]
-        if not widest[0] <= low <= high <= widest[1]:
-            raise InputError(f'start: {key}: got {value!r}; allowed: [low, high] inside '
-                             f'[{widest[0]:.4g}, {widest[1]:.4g}]')
-        region[key] = (low, high)
+    region = start_region(start, _START, {**_START, 'heading': (-2 * math.pi, 2 * math.pi)})
     _draw_start(region, np.random.default_rng(0))  # fails now rather than at a reset
     return region
 
@@ -315,3 +299,6 @@ if DIFFBOT not in gymnasium.registry:
     for name, settings in ((DIFFBOT, {}), (DIFFBOT_REAL, _REAL)):
         gymnasium.register(name, entry_point='iql_ros.sim.envs:DiffbotEnv', kwargs=settings,
                            max_episode_steps=_TIME_LIMIT)
+    for name, settings in ((ARM, {}), (ARM_FORWARD, {'controller': 'forward'})):
+        gymnasium.register(name, entry_point='iql_ros.sim.arm:ArmEnv', kwargs=settings,
+                           max_episode_steps=100)
