@@ -38,6 +38,7 @@ from iql_ros.nodes.hosting.real_time import set_garbage_aside
 from iql_ros.robot import message_fields
 from iql_ros.robot.robot_interface import load_robot_interface, RobotInterface
 from iql_ros.robot.task import Task
+from iql_ros.robot.trajectories import seconds_left
 from iql_ros.sim.envs import import_environment, make_env, observation_vector
 
 PARAMETERS = (
@@ -87,7 +88,9 @@ class SimNode(GuardedParameters, Node):
         self._index, self._resets, self._dropped, self._looked_at = 0, 0, 0, 0
         self._paused = self._lockstep
         self._commands = StepAssembler([stream.topic for stream in self._interface.action])
-        self._action = np.zeros(self._interface.action_dim)
+        # such an environment holds what its robot is told, and is told nothing by NaN
+        self._holds = hasattr(self._env, 'take_command')
+        self._action = self._unsaid()
         self._recorder = None
 
     def begin(self) -> None:
@@ -222,15 +225,22 @@ class SimNode(GuardedParameters, Node):
         if self._recorder:
             self._recorder.add(self.resolve_topic_name(stream.topic), message, self._stamp_ns)
         self._commands.put(index, stamp_ns, vector)
+        starts = np.cumsum([0] + [action.dim for action in self._interface.action])
+        action = self._unsaid() if self._holds else self._action
+        action[starts[index]:starts[index + 1]] = vector
+        if self._holds:
+            self._dropped += not self._env.take_command(
+                action, seconds_left(message, self._stamp_ns))
         if self._lockstep and not self._commands.missing(self._stamp_ns):
-            self._step(np.concatenate(self._commands.values()))
-        elif not self._lockstep:
-            starts = np.cumsum([0] + [action.dim for action in self._interface.action])
-            self._action[starts[index]:starts[index + 1]] = vector
+            self._step(self._action)
+
+    def _unsaid(self) -> np.ndarray:
+        """Return the action of a robot that has not been told anything."""
+        return np.full(self._interface.action_dim, np.nan if self._holds else 0.0)
 
     def _step(self, action: np.ndarray) -> None:
         observation, reward, terminated, _, _ = self._env.step(
-            np.asarray(action, self._env.action_space.dtype))
+            np.array(action, self._env.action_space.dtype))
         self._index += 1
         self._publish_step(observation, reward, terminated)
 
@@ -250,7 +260,7 @@ class SimNode(GuardedParameters, Node):
         observation, _ = self._env.reset(seed=self._settings.seed + self._resets)
         self.get_logger().debug(f'reset {self._resets} at {self._stamp_ns} ns')
         self._resets += 1
-        self._paused, self._action = False, np.zeros(self._interface.action_dim)
+        self._paused, self._action = False, self._unsaid()
         response.success, response.message = True, str(self._stamp_ns)
         self._publish_step(observation, 0.0, False)
         return response
