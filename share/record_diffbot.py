@@ -14,92 +14,16 @@
 
 """Record the sample: scripted drivers drive the simulated robot over its topics, in lockstep."""
 
-import argparse
-import json
-from pathlib import Path
-import subprocess
 import sys
 
-import numpy as np
-from rclpy.serialization import serialize_message
+from recording import options, record_all, Robot
 
-from iql_ros.data.bags.writer import BagWriter
 from iql_ros.files import share_folder
-from iql_ros.nodes.control.recorder import type_name
-from iql_ros.nodes.hosting import process
-from iql_ros.nodes.policy_node import PolicyNode
 from iql_ros.sim.drivers import RECORDINGS
-from iql_ros.sim.node_command import node_command, simulation_environment
+from iql_ros.sim.envs import DIFFBOT
 
-ROBOT_CONFIG = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
-
-
-class Recorder:
-    """One driver an episode at the controls, and everything that passes until the last ends."""
-
-    def __init__(self, recording, seed):
-        self._recording, self._seed = recording, seed
-        self._driver, self._started, self._ended = None, 0, 0
-        self._messages = []
-
-    def make_act(self, interface):
-        """Return what drives in place of a policy."""
-        return lambda observation: self._driver(observation)
-
-    def tap(self, topic, message, stamp_ns):
-        """Keep a message; a new episode has a new driver."""
-        if self._ended == self._recording.episodes:
-            return
-        kind = getattr(message, 'frame_id', None)
-        if kind == 'start':
-            self._driver = self._recording.driver(
-                np.random.default_rng([self._seed, self._started]))
-            self._started += 1
-        self._ended += kind == 'end'
-        self._messages.append((stamp_ns, topic, type_name(message), serialize_message(message)))
-
-    def write(self, folder):
-        """Write the bag, in order of time and not of arrival: the same run, the same bytes."""
-        with BagWriter(folder) as writer:
-            for stamp_ns, topic, kind, cdr in sorted(
-                    self._messages, key=lambda message: message[:2]):
-                writer.write(topic, kind, stamp_ns, cdr)
-
-
-def record(recording, seed, folder):
-    """Record one driver's episodes into one bag; return the exit code."""
-    simulator = subprocess.Popen(
-        node_command('sim_node', {
-            'robot_config': ROBOT_CONFIG, 'lockstep': True, 'seed': seed,
-            'env_kwargs': json.dumps({'start': recording.start})}),
-        env=simulation_environment())
-    try:
-        recorder = Recorder(recording, seed)
-        arguments = node_command('policy_node', {
-            'robot_config': ROBOT_CONFIG, 'lockstep': True, 'episodes': recording.episodes})[1:]
-        code = process.run('policy_node', lambda done: PolicyNode(
-            done, make_act=recorder.make_act, tap=recorder.tap), arguments)
-        if code == 0:
-            recorder.write(folder / recording.name)
-        return code
-    finally:
-        simulator.terminate()
-        simulator.wait()
-
-
-def main():
-    """Record every driver of drivers.RECORDINGS."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--output', type=Path, default=Path('diffbot_recording'))
-    parser.add_argument('--seed', type=int, default=0)
-    arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True)
-    for index, recording in enumerate(RECORDINGS):
-        print(f'{recording.name}: {recording.episodes} episodes', flush=True)
-        if record(recording, arguments.seed + 1000 * index, arguments.output) != 0:
-            return 1
-    return 0
-
+ROBOT = Robot(share_folder() / 'config' / 'robots' / 'diffbot.yaml', DIFFBOT)
 
 if __name__ == '__main__':
-    sys.exit(main())
+    said = options(__doc__, 'diffbot').parse_args()
+    sys.exit(record_all(ROBOT, RECORDINGS, said.output, said.seed))
