@@ -35,6 +35,10 @@ def test_a_page_stands_alone_and_says_which_version_made_it():
     assert 'http' not in text.replace(picture, '')
 
 
+def test_a_figure_may_have_rows_and_columns():
+    assert new_figure(3, rows=2)[1].shape == (2, 3) and new_figure(3)[1].shape == (3,)
+
+
 def test_long_cells_break_where_their_words_end_and_short_ones_never():
     text = table_html([('a', 'geometry_msgs/msg/TwistStamped'), ('b', 'c/d')])
     assert 'geometry_<wbr>msgs/<wbr>msg/<wbr>TwistStamped' in text

@@ -151,8 +151,8 @@ def benchmark(options) -> dict:
 
 
 def demo(options) -> None:
-    from iql_ros.demo.demo import FULL, run_demo, SMOKE
-    run_demo(SMOKE if options.smoke else FULL, options.seed)
+    from iql_ros.demo.demo import FULL, run_demo, SCENES, SMOKE
+    run_demo(SCENES[options.robot], SMOKE if options.smoke else FULL, options.seed)
 
 
 def doctor(options) -> dict:

@@ -22,9 +22,13 @@ import shutil
 import time
 
 from iql_ros.data.convert import convert_bags
+from iql_ros.demo.arm import ARM
+from iql_ros.demo.diffbot import DIFFBOT
 from iql_ros.demo.evaluation import judge, Outcome
+from iql_ros.demo.film import films
 from iql_ros.demo.report import write_demo_report
-from iql_ros.demo.topics import deploy, practise
+from iql_ros.demo.scene import Scene
+from iql_ros.demo.topics import deploy, Practice, practise
 from iql_ros.files import InputError, read_yaml, share_folder
 from iql_ros.robot.robot_interface import load_robot_interface
 from iql_ros.runs.report import write_run_report
@@ -32,8 +36,7 @@ from iql_ros.runs.run_directory import RunDirectory, runs_folder
 from iql_ros.runs.settings import settings_from_mapping
 from iql_ros.runs.train import train
 
-ENVIRONMENT = 'iql_ros/Diffbot-v0'
-_DATASET = 'diffbot/sample-v0'
+SCENES = {scene.name: scene for scene in (DIFFBOT, ARM)}
 _MODULES = {'minari': 'data', 'rosbags': 'data', 'mujoco': 'sim', 'matplotlib': 'report'}
 _LEARNERS = {                # run name -> (title, settings over config/iql/robot.yaml)
     'iql': ('IQL', {}),
@@ -60,7 +63,7 @@ SMOKE = Size(updates=300, starts=5, episodes=2, time_limit=60.0,
                        'evaluation_episodes': 2}, practice_limit=120.0)
 
 
-def run_demo(size: Size, seed: int = 0) -> Path:
+def run_demo(scene: Scene, size: Size, seed: int = 0) -> Path:
     """
     Do everything and return the report's path; prints what it does as it goes.
 
@@ -77,43 +80,48 @@ def run_demo(size: Size, seed: int = 0) -> Path:
     os.environ['IQL_RUNS'] = str(folder)
     os.environ['MINARI_DATASETS_PATH'] = str(folder / 'datasets')
 
-    def say(text):
-        print(f'\n[{time.monotonic() - started:4.0f} s] {text}', flush=True)
+    steps = 7 if scene.other else 5
 
-    robot_config = share_folder() / 'config' / 'robots' / 'diffbot.yaml'
-    interface = load_robot_interface(robot_config)
-    say('1/7 Converting the recording of the simulated robot (bags) to a dataset')
-    dataset, report = convert_bags([share_folder() / 'share' / 'diffbot_recording'], _DATASET,
-                                   interface, environment=ENVIRONMENT)
+    def say(step: int, text: str):
+        print(f'\n[{time.monotonic() - started:4.0f} s] {step}/{steps} {text}', flush=True)
+
+    interface = load_robot_interface(scene.config)
+    say(1, 'Converting the recording of the simulated robot (bags) to a dataset')
+    dataset, report = convert_bags([scene.recording], scene.dataset, interface,
+                                   environment=scene.environment)
     print(f'{report["transitions"]:,} transitions in {len(dataset.returns())} episodes')
     outcomes = []
     for number, (name, (title, changes)) in enumerate(_LEARNERS.items(), start=1):
-        say(f'2/7 Training {title} ({number} of {len(_LEARNERS)})')
-        outcomes.append(_learn(name, title, changes, size, seed, interface))
+        say(2, f'Training {title} ({number} of {len(_LEARNERS)})')
+        outcomes.append(_learn(scene, name, title, changes, size, seed, interface))
     iql = outcomes[0]
     if iql.choice.kind != 'mean':
-        outcomes.insert(1, judge('IQL, its mean action', iql.run, ENVIRONMENT, size.starts,
+        outcomes.insert(1, judge('IQL, its mean action', iql.run, scene.environment, size.starts,
                                  interface, 'evaluation_mean.csv', 'mean'))
-    say(f'3/7 From {size.starts} start poses all over the arena:')
+    say(3, f'From {size.starts} {scene.starts}:')
     for outcome in outcomes:
-        print(f'{outcome.title:<26} docks from {outcome.share:.0%}')
-    say(f'4/7 IQL drives over ROS topics: sim_node and policy_node, {size.episodes} episodes')
-    deployed = deploy(RunDirectory('iql').latest(), robot_config, ENVIRONMENT, size.episodes,
+        print(f'{outcome.title:<26} {scene.does} from {outcome.share:.0%}')
+    say(4, f'IQL drives over ROS topics: sim_node and policy_node, {size.episodes} episodes')
+    deployed = deploy(RunDirectory('iql').latest(), scene, size.episodes,
                       folder / 'deployment.csv', size.time_limit)
-    print(f'docked in {sum(deployed)} of {len(deployed)} episodes')
-    say('5/7 IQL meets a robot that is slower, pulls to one side and answers late: from the '
-        'same start poses')
-    practice = practise(iql, interface, robot_config, size.practice, size.starts, seed,
-                        size.practice_limit)
-    say(f'6/7 After {size.practice["steps"]:,} steps of practice there: docks from '
-        f'{practice.after.share:.0%}, before {practice.before.share:.0%}')
-    say('7/7 Writing the reports')
+    print(f'{scene.done} in {sum(deployed)} of {len(deployed)} episodes')
+    practice = _practise(scene, iql, interface, size, seed, say) if scene.other else None
+    say(steps, 'Writing the reports')
     for outcome in outcomes:
         write_run_report(outcome.run)
-    path = write_demo_report(folder / 'report.html', outcomes, dataset, report, deployed,
-                             practice)
-    say(f'Done. Open {path}')
+    path = write_demo_report(folder / 'report.html', scene, outcomes, dataset, report, deployed,
+                             practice, films(scene, outcomes, folder) if scene.films else ())
+    print(f'\n[{time.monotonic() - started:4.0f} s] Done. Open {path}', flush=True)
     return path
+
+
+def _practise(scene: Scene, iql: Outcome, interface, size: Size, seed: int, say) -> Practice:
+    say(5, f'IQL meets another robot, which {scene.other_is}: from the same starts')
+    practice = practise(iql, interface, scene, size.practice, size.starts, seed,
+                        size.practice_limit)
+    say(6, f'After {size.practice["steps"]:,} steps of practice there: {scene.does} from '
+        f'{practice.after.share:.0%}, before {practice.before.share:.0%}')
+    return practice
 
 
 def _check_installed() -> None:
@@ -125,11 +133,12 @@ def _check_installed() -> None:
             raise InputError(f"the demo needs module '{module}': pip install 'iql_ros[{extra}]'")
 
 
-def _learn(name: str, title: str, changes: dict, size: Size, seed: int, interface) -> Outcome:
+def _learn(scene: Scene, name: str, title: str, changes: dict, size: Size, seed: int,
+           interface) -> Outcome:
     mapping = {**read_yaml(share_folder() / 'config' / 'iql' / 'robot.yaml'), **changes,
-               'dataset': _DATASET, 'name': name, 'seed': seed}
+               'dataset': scene.dataset, 'name': name, 'seed': seed}
     if size.updates is not None:
         mapping.update(updates=size.updates, log_every=100, evaluation_episodes=2,
                        choice_episodes=2)
     run = train(*settings_from_mapping(mapping, 'demo'))
-    return judge(title, run, ENVIRONMENT, size.starts, interface)
+    return judge(title, run, scene.environment, size.starts, interface)

@@ -34,12 +34,13 @@ class Outcome:
     title: str
     run: Path
     results: list[EpisodeResult]
-    paths: list              # (T + 1, 2) positions [m] of the first episodes
+    paths: list              # (T + 1, O) what was seen on the way, an episode each
+    actions: list            # (T, A) what was done there, an episode each
     choice: Choice           # how it chose
 
     @property
     def share(self) -> float:
-        """Return the share of the start poses from which it docked."""
+        """Return the share of the starts from which it succeeded."""
         return sum(result.success for result in self.results) / len(self.results)
 
 
@@ -52,30 +53,33 @@ def judge(title: str, run: Path, environment: str, starts: int, interface: Robot
     """
     from iql_ros.sim.envs import make_env
     env = make_env(environment)
-    paths = []
+    paths, actions = [], []
     policy = load_policy(RunDirectory(run.name).latest(), 'cpu')
     policy.choice = policy.choice.but(choice)
-    results = evaluate_policy(policy, _Tracked(env, paths), starts, STARTS_SEED,
+    results = evaluate_policy(policy, _Tracked(env, paths, actions), starts, STARTS_SEED,
                               interface.action_scaling, Gate(interface))
     env.close()
     write_results(run / csv, results)
     # its first reset only compares the dimensions
-    return Outcome(title, run, results, paths[-len(results):], policy.choice)
+    return Outcome(title, run, results, paths[-len(results):], actions[-len(results):],
+                   policy.choice)
 
 
 class _Tracked:
-    """An environment that notes where the robot was."""
+    """An environment that notes what was seen and done on the way."""
 
-    def __init__(self, env, paths: list):
-        self._env, self._paths = env, paths
+    def __init__(self, env, paths: list, actions: list):
+        self._env, self._paths, self._actions = env, paths, actions
         self.action_space, self.spec = env.action_space, env.spec
 
     def reset(self, **kwargs):
         observation, info = self._env.reset(**kwargs)
-        self._paths.append([observation[:2]])
+        self._paths.append([observation])
+        self._actions.append([])
         return observation, info
 
     def step(self, action):
         result = self._env.step(action)
-        self._paths[-1].append(result[0][:2])
+        self._paths[-1].append(result[0])
+        self._actions[-1].append(action)
         return result

@@ -24,11 +24,11 @@ import time
 import yaml
 
 from iql_ros.demo.evaluation import judge, Outcome, STARTS_SEED
+from iql_ros.demo.scene import Scene
 from iql_ros.files import InputError, read_yaml, share_folder, write_atomic
 from iql_ros.runs.run_directory import RunDirectory
 from iql_ros.sim.node_command import node_command, simulation_environment
 
-REAL = 'iql_ros/DiffbotReal-v0'  # slower, with a pull to one side and a delay
 _PRACTICE_SEED = 20_000      # of its start poses, which are not those that it is judged by
 
 
@@ -41,27 +41,27 @@ class Practice:
     after: Outcome
 
 
-def deploy(checkpoint: Path, robot_config: Path, environment: str, episodes: int,
-           results: Path, time_limit: float) -> list[bool]:
+def deploy(checkpoint: Path, scene: Scene, episodes: int, results: Path,
+           time_limit: float) -> list[bool]:
     """
     Drive by a checkpoint over topics, two processes in lockstep.
 
-    Returns whether each episode ended docked.
+    Returns whether each episode succeeded.
 
     Raises:
         InputError: when a node fails or does not end in time.
 
     """
-    common = {'robot_config': robot_config, 'lockstep': True, 'seed': STARTS_SEED}
+    common = {'robot_config': scene.config, 'lockstep': True, 'seed': STARTS_SEED}
     _run_nodes({
-        'sim_node': {**common, 'env_id': environment},
+        'sim_node': {**common, 'env_id': scene.environment},
         'policy_node': {**common, 'checkpoint': checkpoint, 'device': 'cpu',
                         'episodes': episodes, 'results': results}}, time_limit)
     with open(results, newline='') as file:
         return [row['terminated'] == '1' for row in csv.DictReader(file)]
 
 
-def practise(policy: Outcome, interface, robot_config: Path, settings: dict, starts: int,
+def practise(policy: Outcome, interface, scene: Scene, settings: dict, starts: int,
              seed: int, time_limit: float) -> Practice:
     """
     Judge a policy on the real robot's stand-in, fine-tune it there over topics, judge it again.
@@ -69,7 +69,7 @@ def practise(policy: Outcome, interface, robot_config: Path, settings: dict, sta
     Args:
         policy: To begin with.
         interface: Of the robot.
-        robot_config: Its YAML file.
+        scene: What the robot does, and on which other one it practises.
         settings: Over config/finetune/robot.yaml.
         starts: Start poses of the evaluations before and after.
         seed: Of exploration, batches and start poses.
@@ -79,21 +79,21 @@ def practise(policy: Outcome, interface, robot_config: Path, settings: dict, sta
         InputError: when a node fails or the learner does not end in time.
 
     """
-    before = judge('Before', policy.run, REAL, starts, interface, 'real.csv')
-    print(f'it docks from {before.share:.0%}; now it practises for {settings["steps"]:,} steps: '
-          'sim_node, policy_node, finetune_node', flush=True)
+    before = judge('Before', policy.run, scene.other, starts, interface, 'real.csv')
+    print(f'it {scene.does} from {before.share:.0%}; now it practises for '
+          f'{settings["steps"]:,} steps: sim_node, policy_node, finetune_node', flush=True)
     config, run = policy.run.parent / 'finetune.yaml', policy.run.parent / 'finetuned'
     shipped = read_yaml(share_folder() / 'config' / 'finetune' / 'robot.yaml')
     write_atomic(config, yaml.safe_dump({**shipped, **settings}))
-    common = {'robot_config': robot_config, 'lockstep': True, 'seed': _PRACTICE_SEED + seed}
+    common = {'robot_config': scene.config, 'lockstep': True, 'seed': _PRACTICE_SEED + seed}
     begun_with = {'checkpoint': RunDirectory(policy.run.name).latest(), 'device': 'cpu'}
     _run_nodes({
-        'sim_node': {**common, 'env_id': REAL},
+        'sim_node': {**common, 'env_id': scene.other},
         'policy_node': {**common, **begun_with, 'learner': 'finetune_node',
                         'evaluate_every': 0},
-        'finetune_node': {**begun_with, 'robot_config': robot_config, 'config': config,
-                          'run': run.name, 'environment': REAL, 'seed': seed}}, time_limit)
-    return Practice(run, before, judge('After', run, REAL, starts, interface))
+        'finetune_node': {**begun_with, 'robot_config': scene.config, 'config': config,
+                          'run': run.name, 'environment': scene.other, 'seed': seed}}, time_limit)
+    return Practice(run, before, judge('After', run, scene.other, starts, interface))
 
 
 def _run_nodes(nodes: dict[str, dict], time_limit: float) -> None:
