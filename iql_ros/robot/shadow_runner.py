@@ -27,12 +27,10 @@ class ShadowRunner(EpisodeRunner):
     """
     Decides as if it drove, and goes by what was really commanded.
 
-    That is what is in the transitions, what `previous: action` sees, and the gate's last
-    command: at tick k the one stamped last before t_k, taken as sent a period before, since that
-    is when a policy's would have been; a joystick at 50 Hz would leave it a tenth of its rate.
-    Where nobody has commanded, or not since max_age, the policy's own command counts. Compared
-    is what it would have sent at tick k with what was in force over [t_k, t_k+1), reduced by
-    the stream's `rule`. The same for a robot and for a recording: bag and live agree.
+    That is what was in force over [t_k, t_k+1), reduced by the stream's `rule`, as a recording has
+    it: it is in the transitions, `previous: action` sees it, at tick k + 1 it is the gate's last
+    command, and what would have been sent at tick k is compared with it. Where nobody has
+    commanded, or not since max_age, the policy's own command counts.
     """
 
     def __init__(self, act, interface: RobotInterface, task: Task, heard, check=None):
@@ -64,8 +62,10 @@ class ShadowRunner(EpisodeRunner):
         """Complete the last transition and decide, as if it drove; see EpisodeRunner."""
         for index, stamp_ns, vector in self._heard():
             self.builder.add_command(index, stamp_ns, vector)
-        newest = self.builder.newest_command(tick_ns)
-        self._origin = self.gate.last = np.where(np.isnan(newest), self.gate.last, newest)
+        if self.builder.waiting:
+            commanded = self.builder.commanded(tick_ns)
+            self.gate.last = np.where(np.isnan(commanded), self.gate.last, commanded)
+        self._origin = self.gate.last
         return super().tick(tick_ns, sensed, operator)
 
     def _complete(self, tick_ns: int, sensed, outcome: float | None) -> Transition | None:

@@ -117,13 +117,6 @@ class _Commands:
                     for start, end, (_, vector) in zip(starts, ends, commands)]
         return reduce_commands(self._stream.rule, segments)
 
-    def newest(self, time_ns: int) -> np.ndarray | None:
-        """Return the last command stamped before a time, None where none is in force any more."""
-        before = [command for command in self._stamped if command[0] < time_ns]
-        if not before or time_ns - before[-1][0] > self._stream.max_age_ns:
-            return None
-        return before[-1][1]
-
 
 class TransitionBuilder:
     """Builds the transitions of one robot's episodes, tick by tick; knows no clock."""
@@ -164,20 +157,14 @@ class TransitionBuilder:
         """Forget the commands so far: between episodes only the last one matters."""
         self._commands = [_Commands(stream) for stream in self._interface.action]
 
-    def newest_command(self, time_ns: int) -> np.ndarray:
-        """Return what was commanded last before a time (action_dim,), NaN where nothing is."""
-        return self._joined([commands.newest(time_ns) for commands in self._commands])
-
     def commanded(self, tick_ns: int) -> np.ndarray:
         """Return what was in force from the last tick to this one (action_dim,), NaN: nothing."""
-        return self._joined(self._parts(self._pending[0], tick_ns))
+        parts = self._parts(self._pending[0], tick_ns)
+        return np.concatenate([np.full(stream.dim, np.nan) if part is None else part
+                               for stream, part in zip(self._interface.action, parts)])
 
     def _parts(self, start_ns: int, end_ns: int) -> list[np.ndarray | None]:
         return [commands.action(start_ns, end_ns) for commands in self._commands]
-
-    def _joined(self, parts) -> np.ndarray:
-        return np.concatenate([np.full(stream.dim, np.nan) if part is None else part
-                               for stream, part in zip(self._interface.action, parts)])
 
     def add_control(self, stamp_ns: int, operated: bool) -> None:
         """Take that an operator took control, or gave it back."""

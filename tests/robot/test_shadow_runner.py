@@ -61,12 +61,14 @@ def test_the_transition_holds_what_was_really_commanded():
     assert runner.tick(PERIOD, SENSED).transition.action.tolist() == [-0.2, 0.4]
 
 
-def test_the_gate_goes_by_what_was_really_commanded_a_period_before():
+def test_the_gate_goes_by_what_was_really_commanded_since_the_tick_before():
     runner, driver = in_shadow()
     driver.say(-1, -0.3, 0.0)
-    assert runner.tick(0, SENSED).command[0] == pytest.approx(-0.3 + RATE)
-    driver.say(PERIOD - 1_000_000, -0.25, 0.0)     # a joystick at 50 Hz, a moment before the tick
-    assert runner.tick(PERIOD, SENSED).command[0] == pytest.approx(-0.25 + RATE)
+    assert runner.tick(0, SENSED).command[0] == 0.3     # the episode's first: from standing
+    driver.say(PERIOD // 2, -0.2, 0.0)
+    result = runner.tick(PERIOD, SENSED)
+    assert result.transition.action[0] == pytest.approx(-0.25)
+    assert result.command[0] == pytest.approx(-0.25 + RATE)
 
 
 def test_a_command_of_the_tick_itself_is_not_known_yet():
