@@ -79,6 +79,9 @@ class Person(Node):
         self.create_subscription(TwistStamped, 'cmd_vel', self._hear, 100)
         self.create_subscription(DiagnosticArray, 'diagnostics', self._read, 10)
         self._reset = self.create_client(Trigger, 'reset_world')
+        self._clear = self.create_client(Trigger, 'policy_node/clear_trip')
+        self.trips = 0
+        self.create_subscription(Header, 'policy_node/shadow/event', self._on_event, 10)
         self.create_timer(1 / (_PER_TICK * interface.control_rate), self._drive)
 
     def _see(self, index, message):
@@ -91,6 +94,11 @@ class Person(Node):
         for status in message.status:
             if 'policy_node' in status.name:
                 self.diagnostics = {each.key: each.value for each in status.values}
+
+    def _on_event(self, event):
+        if event.frame_id == 'trip':      # of a machine that is busy; it looks on again
+            self.trips += 1
+            self._clear.call_async(Trigger.Request())
 
     def _mark(self, kind):
         message = Header(frame_id=kind, stamp=self.get_clock().now().to_msg())
@@ -207,7 +215,7 @@ def main(argv=None):
     apart = np.abs(replay.sent - replay.commanded)
     figures = {
         'minutes': options.minutes, 'commands of the person': len(person.said),
-        'commands heard': len(person.heard), 'heard, not of the person': sum(unsaid.values()),
+        'trips': person.trips, 'commands heard': len(person.heard), 'heard, not of the person': sum(unsaid.values()),
         'publishers of the command topic': sorted(person.commanders),
         'ticks of the replay': len(replay), **compare(replay, said),
         'mean difference by the replay': dict(zip(interface.action_names,
