@@ -88,7 +88,7 @@ def _overview(replay: Replay, rows, away, part) -> str:
     figure, axes = new_figure(1, _INCHES * sum(ratios) + 0.7, len(ratios), sharex=True,
                               height_ratios=ratios, squeeze=False)
     axes = axes[:, 0]
-    axes[0].plot(_apart(replay, rows, replay.seconds), 100 * _apart(replay, rows, away),
+    axes[0].plot(_times(replay, rows), 100 * _apart(replay, rows, away),
                  color=POLICY, linewidth=0.7)
     axes[0].set(ylim=(0, 100))
     axes[0].set_ylabel('differs by [%]', fontsize=8)
@@ -111,7 +111,8 @@ def _rest(replay: Replay, rows) -> list:
 
 
 def _close(figure, axes, replay: Replay, rows) -> None:
-    axes[0].set_xlim(replay.seconds[rows].min(), replay.seconds[rows].max())
+    seconds = replay.seconds[rows]
+    axes[0].set_xlim(seconds.min(), seconds.max() + 1 / replay.interface.control_rate)
     axes[-1].set_xlabel('seconds since the beginning of the bag', fontsize=9)
     figure.align_ylabels(axes)
 
@@ -158,7 +159,7 @@ def _legend(figure, axes) -> None:
 
 
 def _draw_both(ax, replay: Replay, rows, index: int) -> None:
-    times = _apart(replay, rows, replay.seconds)
+    times = _times(replay, rows)
     _shade(ax, replay, rows, replay.gated[rows, index])
     for values, colour, label in ((replay.commanded, DATA, 'commanded'),
                                   (replay.sent, POLICY, 'would be sent')):
@@ -169,7 +170,7 @@ def _draw_both(ax, replay: Replay, rows, index: int) -> None:
 
 
 def _draw_difference(ax, replay: Replay, rows, index: int) -> None:
-    times = _apart(replay, rows, replay.seconds)
+    times = _times(replay, rows)
     away = _apart(replay, rows, (replay.sent - replay.commanded)[:, index])
     ax.fill_between(times, 0, away, color=POLICY, alpha=0.35, step='post', linewidth=0,
                     label='difference')
@@ -189,15 +190,27 @@ def _draw_outside(ax, replay: Replay, rows) -> None:
 
 def _draw_critic(ax, replay: Replay, rows) -> None:
     ax.axhline(0, color=_LINE, linewidth=0.6)
-    ax.plot(_apart(replay, rows, replay.seconds), _apart(replay, rows, replay.advantage),
+    ax.plot(_times(replay, rows), _apart(replay, rows, replay.advantage),
             color=_BETTER, linewidth=0.9, drawstyle='steps-post')
     ax.set_ylabel('critic', fontsize=8)
 
 
-def _apart(replay: Replay, rows, values) -> np.ndarray:
-    """Return the values of some rows with NaN between episodes, so that no line joins them."""
-    starts = np.flatnonzero(replay.tick[rows] == 0)
-    return np.insert(values[rows].astype(np.float64), starts, np.nan)
+def _times(replay: Replay, rows) -> np.ndarray:
+    """Return the times [s] of some rows, as `_apart` returns their values."""
+    return _apart(replay, rows, replay.seconds, 1 / replay.interface.control_rate)
+
+
+def _apart(replay: Replay, rows, values, more: float = 0.0) -> np.ndarray:
+    """
+    Return the values of some rows for a line that does not join episodes.
+
+    The last of an episode comes once more, with `more` added to it, so that it lasts a tick; then
+    NaN.
+    """
+    ends = np.append(np.flatnonzero(replay.tick[rows][1:] == 0) + 1, len(rows))
+    found = values[rows].astype(np.float64)
+    again = np.stack([found[ends - 1] + more, np.full(len(ends), np.nan)], axis=1)
+    return np.insert(found, np.repeat(ends, 2), again.ravel())
 
 
 def _shade(ax, replay: Replay, rows, mask) -> None:
@@ -217,9 +230,9 @@ def moments(replay: Replay, rows: list[int], actions) -> str:
         for ax, index in zip(axes[:, column], actions):
             _draw_both(ax, replay, around, index)
             if replay.gated[around, index].any():
-                ax.plot(_apart(replay, around, replay.seconds),
-                        _apart(replay, around, replay.wanted[:, index]), ':', color=CLONING,
-                        linewidth=1.2, drawstyle='steps-post', label='wanted, before the gate')
+                ax.plot(_times(replay, around), _apart(replay, around, replay.wanted[:, index]),
+                        ':', color=CLONING, linewidth=1.2, drawstyle='steps-post',
+                        label='wanted, before the gate')
             ax.axvline(replay.seconds[row], color=_BAD, linewidth=0.9, linestyle='--')
             if column:
                 ax.set_title('', loc='left')

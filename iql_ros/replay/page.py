@@ -20,7 +20,7 @@ from iql_ros import pages as html
 from iql_ros.replay import figures
 from iql_ros.replay.replay import Replay
 from iql_ros.replay.summary import differences, distances, moments
-from iql_ros.replay.words import percent, when, words
+from iql_ros.replay.words import percent, ticks, when, words
 
 _BAGS = 3            # that are drawn over time
 _VALUES = 30         # rows of a table
@@ -124,8 +124,8 @@ def _timelines(replay: Replay, summary: dict, away, drawn) -> list[str]:
         parts.append(html.paragraph(f'Of {len(ranked)} bags, the {_BAGS} in which they differ '
                                     'most.'))
     for index, bag in sorted(ranked[:_BAGS]):
-        parts += [html.paragraph(f"{bag['file']}: {bag['ticks']:,} ticks in {bag['episodes']:,} "
-                                 'episodes'),
+        parts += [html.paragraph(f"{bag['file']}: {ticks(bag['ticks'])}, episodes: "
+                                 f"{bag['episodes']:,}"),
                   *figures.timeline(replay, np.flatnonzero(replay.bag == index), away,
                                     np.sort(drawn[:figures.ACTIONS]))]
     if len(bags) > 1:
@@ -141,7 +141,7 @@ def _trips(trips: dict) -> list[str]:
         return []
     return [html.section(
         'Where the gate would have tripped',
-        html.paragraph(f"At {trips['ticks']:,} ticks it would have stopped the robot, and the "
+        html.paragraph(f"At {ticks(trips['ticks'])} it would have stopped the robot, and the "
                        'drive would have been over; the most frequent reasons:'),
         html.table_html([(trip['reason'], f"{trip['ticks']:,}", when(trip))
                          for trip in trips['reasons']], ('reason', 'ticks', 'first')))]

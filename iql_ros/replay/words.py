@@ -28,6 +28,11 @@ def percent(share: float) -> str:
     return f'{share:.1%}' if 0 < share < 0.1 or 0.9 < share < 1 else f'{share:.0%}'
 
 
+def ticks(count: int) -> str:
+    """Return a number of ticks in words."""
+    return f'{count:,} tick{"" if count == 1 else "s"}'
+
+
 def when(place: dict) -> str:
     """Return bag and time of a moment or a trip."""
     return f"{place['bag']} at {place['seconds']:.1f} s"
@@ -60,7 +65,7 @@ def _gate(summary: dict) -> list[str]:
             else 'The gate would have left all of its commands as they are.']
     if trips['ticks']:
         first = min(trips['reasons'], key=lambda each: (each['bag'], each['seconds']))
-        said.append(f"It would have tripped at {trips['ticks']:,} ticks, first in {when(first)}: "
+        said.append(f"It would have tripped at {ticks(trips['ticks'])}, first in {when(first)}: "
                     f"{first['reason']}.")
     return said
 
