@@ -215,7 +215,8 @@ def main(argv=None):
     apart = np.abs(replay.sent - replay.commanded)
     figures = {
         'minutes': options.minutes, 'commands of the person': len(person.said),
-        'trips': person.trips, 'commands heard': len(person.heard), 'heard, not of the person': sum(unsaid.values()),
+        'commands heard': len(person.heard), 'heard, not of the person': sum(unsaid.values()),
+        'trips': person.trips,
         'publishers of the command topic': sorted(person.commanders),
         'ticks of the replay': len(replay), **compare(replay, said),
         'mean difference by the replay': dict(zip(interface.action_names,
