@@ -27,6 +27,7 @@ _SCATTERED = 9
 _DOTS = 6_000            # of a scatter
 _AROUND = 15             # [ticks] shown on either side of a moment, and
 _SECONDS = 3.0           # [s] at least
+_BINS = 60               # of the critic's preference
 _BARS = 12               # observations outside that are drawn
 _LONG, _STRETCH = 400, 250   # [ticks] of a bag from which a part of it is drawn in detail
 _INCHES = 0.55           # height of the lowest row
@@ -90,7 +91,7 @@ def _overview(replay: Replay, rows, away, part) -> str:
     axes = axes[:, 0]
     axes[0].plot(_times(replay, rows), 100 * _apart(replay, rows, away),
                  color=POLICY, linewidth=0.7)
-    axes[0].set(ylim=(0, 100))
+    axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel('differs by [%]', fontsize=8)
     for ax, draw in zip(axes[1:], rest):
         draw(ax, replay, rows)
@@ -160,12 +161,11 @@ def _legend(figure, axes) -> None:
 
 def _draw_both(ax, replay: Replay, rows, index: int) -> None:
     times = _times(replay, rows)
-    _shade(ax, replay, rows, replay.gated[rows, index])
+    _shade(ax, replay, rows, replay.gated[rows, index], CLONING, 0.22)
     for values, colour, label in ((replay.commanded, DATA, 'commanded'),
                                   (replay.sent, POLICY, 'would be sent')):
         ax.plot(times, _apart(replay, rows, values[:, index]), color=colour, linewidth=1.0,
                 drawstyle='steps-post', label=label)
-    ax.set_ylim(*_limits(replay, index))
     ax.set_title(replay.interface.action_names[index], fontsize=9, loc='left', pad=3)
 
 
@@ -182,8 +182,7 @@ def _draw_difference(ax, replay: Replay, rows, index: int) -> None:
 
 
 def _draw_outside(ax, replay: Replay, rows) -> None:
-    at = replay.seconds[rows][replay.outside[rows].any(axis=1)]
-    ax.vlines(at, 0, 1, color=_BAD, linewidth=0.7)
+    _shade(ax, replay, rows, replay.outside[rows].any(axis=1), _BAD, 1.0)
     ax.set(ylim=(0, 1), yticks=[])
     ax.set_ylabel('outside', fontsize=8, rotation=0, ha='right', va='center')
 
@@ -213,12 +212,12 @@ def _apart(replay: Replay, rows, values, more: float = 0.0) -> np.ndarray:
     return np.insert(found, np.repeat(ends, 2), again.ravel())
 
 
-def _shade(ax, replay: Replay, rows, mask) -> None:
+def _shade(ax, replay: Replay, rows, mask, colour: str, alpha: float) -> None:
     """Shade the ticks of a mask (as many as rows)."""
     seconds, period = replay.seconds[rows], 1 / replay.interface.control_rate
     if mask.any():
-        ax.broken_barh([(start, period) for start in seconds[mask]], (0, 1), color=CLONING,
-                       alpha=0.22, linewidth=0, transform=ax.get_xaxis_transform())
+        ax.broken_barh([(start, period) for start in seconds[mask]], (0, 1), color=colour,
+                       alpha=alpha, linewidth=0, transform=ax.get_xaxis_transform())
 
 
 def moments(replay: Replay, rows: list[int], actions) -> str:
@@ -269,7 +268,8 @@ def critic(replay: Replay) -> str:
     """Return how much better, or worse, the critic takes what would have been sent for."""
     known = replay.advantage[~np.isnan(replay.advantage)]
     low, high = np.percentile(known, [0.5, 99.5])
-    edges = np.linspace(min(low, 0.0), max(high, 1e-9), 61)
+    width = max(high - low, 1e-9) / _BINS
+    edges = width * np.arange(min(np.floor(low / width), 0), max(np.ceil(high / width), 1) + 1)
     counts, _ = np.histogram(np.clip(known, edges[0], edges[-1]), edges)
     figure, ax = new_figure(height=2.2)
     middle = (edges[:-1] + edges[1:]) / 2

@@ -22,9 +22,11 @@ def words(summary: dict) -> list[str]:
 
 
 def percent(share: float) -> str:
-    """Return a share as people say it; what is more than nothing is never 0%."""
+    """Return a share as people say it; only nothing is 0%, and only all is 100%."""
     if 0 < share < 0.001:
         return 'less than 0.1%'
+    if 0.999 < share < 1:
+        return 'more than 99.9%'
     return f'{share:.1%}' if 0 < share < 0.1 or 0.9 < share < 1 else f'{share:.0%}'
 
 
