@@ -15,9 +15,7 @@
 """Drive a robot by a checkpoint: the shipped one in simulation, unless told otherwise."""
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, Shutdown)
+from launch import actions, LaunchDescription
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -33,18 +31,20 @@ ARGUMENTS = {
     'env': ('', 'Gymnasium id of the simulated robot; empty: env_id of params_file'),
     'lockstep': ('false', 'true: simulate as fast as the machine allows', 'true', 'false'),
     'record': ('', 'bags of it in record_folder; empty: as in params_file', '', 'true', 'false'),
+    'shadow': ('', 'true: send nothing, look on; empty: as in params_file', '', 'true', 'false'),
     'limit_scale': ('', 'of limits and rates, for first drives; empty: as in params_file'),
     'enable_timeout': ('', 'somebody must hold ~/enable; empty: as in params_file'),
     'log_level': ('info', 'of what the nodes say', 'debug', 'info', 'warn', 'error', 'fatal'),
     'params_file': (f'{SHARE}/config/nodes.yaml', 'parameters of the nodes'),
 }
 SAMPLE = {'robot_config': 'config/robots/diffbot.yaml', 'checkpoint': 'share/diffbot.safetensors'}
-READ = {'record': 'true'.__eq__, 'limit_scale': float, 'enable_timeout': float, **dict.fromkeys(
-    (*SAMPLE, 'learner', 'device'), lambda text: ParameterValue(text, value_type=str))}
+READ = {**dict.fromkeys(('record', 'shadow'), 'true'.__eq__),
+        **dict.fromkeys(('limit_scale', 'enable_timeout'), float), **dict.fromkeys(
+            (*SAMPLE, 'learner', 'device'), lambda text: ParameterValue(text, value_type=str))}
 
 
 def start(context):
-    """Return the policy node, which a person starts on a robot, and in simulation the robot."""
+    """Return the policy node, which ends if launch is killed, and in simulation the robot."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     sim, lockstep = given['robot'] == 'sim', given['lockstep'] == 'true'
     for name, path in SAMPLE.items():
@@ -57,18 +57,18 @@ def start(context):
     full_name = (given['namespace'] + '/sim' * sim + '/policy_node').strip('/')
     policy = Node(
         package='iql_ros', executable='policy_node', name='policy_node', output='screen',
-        additional_env={'IQL_ROS_END_WITH_PARENT': '1'},  # launch may be killed
-        namespace=full_name.rpartition('/')[0],
+        additional_env={'IQL_ROS_END_WITH_PARENT': '1'}, namespace=full_name.rpartition('/')[0],
         ros_arguments=['--log-level', f"{full_name.replace('/', '.')}:={given['log_level']}"],
         remappings=[('/clock', 'clock'), ('/diagnostics', 'diagnostics')] if sim else [],
-        parameters=[given['params_file'], values], on_exit=Shutdown(reason='policy_node ends'))
-    simulator = IncludeLaunchDescription(  # two bags would count a run twice
+        parameters=[given['params_file'], values], on_exit=actions.Shutdown(reason='policy ends'))
+    simulator = actions.IncludeLaunchDescription(  # two bags would count a run twice
         f'{SHARE}/launch/sim.launch.py', launch_arguments={**given, 'record': 'false'}.items())
     return [simulator, policy] if sim else [policy]
 
 
 def generate_launch_description():
     """Declare the arguments."""
-    return LaunchDescription([*(
-        DeclareLaunchArgument(key, default_value=value, description=text, choices=choices or None)
-        for key, (value, text, *choices) in ARGUMENTS.items()), OpaqueFunction(function=start)])
+    return LaunchDescription([*(actions.DeclareLaunchArgument(
+        key, default_value=value, description=text, choices=choices or None)
+        for key, (value, text, *choices) in ARGUMENTS.items()),
+        actions.OpaqueFunction(function=start)])

@@ -143,6 +143,14 @@ def test_deploy_records_at_the_policy_alone_or_a_run_would_count_twice(monkeypat
     assert 'record' not in record(monkeypatch, 'deploy.launch.py', **given).nodes[-1]['values']
 
 
+@pytest.mark.parametrize('given, said', [({}, None), ({'shadow': 'true'}, True),
+                                         ({'shadow': 'false'}, False)])
+def test_a_shadow_is_asked_for_and_never_assumed(monkeypatch, given, said):
+    node, = record(monkeypatch, 'deploy.launch.py', robot='real', robot_config=DIFFBOT,
+                   checkpoint='/somewhere/c.safetensors', **given).nodes
+    assert node['values'].get('shadow') is said and node['values']['autostart'] is False
+
+
 def test_the_simulator_records_when_it_is_told(monkeypatch):
     node, = record(monkeypatch, 'sim.launch.py', record='true').nodes
     assert node['values']['record'] is True

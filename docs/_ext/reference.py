@@ -82,6 +82,7 @@ def launch_table(path: str) -> str:
 def launch_arguments(path: str) -> list[Entry]:
     """Return what a launch file declares; ROS's launch need not be installed."""
     modules = {name: mock.MagicMock() for name in _LAUNCH_MODULES}
+    modules['launch'].actions = modules['launch.actions']
     share = modules['ament_index_python.packages'].get_package_share_directory
     share.return_value = '<share of iql_ros>'
     with mock.patch.dict('sys.modules', modules):

@@ -334,6 +334,7 @@ class PolicyNode(GuardedLifecycleNode):
             self._loop.trip(text)
 
     def _describe(self):
+        self._debug.look()      # once a second, with /diagnostics
         return self._status.describe(self._running_loop is not None)
 
 
