@@ -15,9 +15,10 @@
 """
 What it costs a control loop at 100 Hz to show what the policy sees, on ~/debug.
 
-In turns: without it, with nobody who listens, and with a listener of observation, action and
-markers in a process of its own. Times of a tick's showing, which begins when its command has
-gone out, and of how long after t_k + settle the commands went out.
+In turns: without it (a function that does nothing in its place), with nobody who listens, and
+with a listener of observation, action and markers in a process of its own. Times of a tick's
+showing, which begins when its command has gone out, and of how long after t_k + settle the
+commands went out.
 """
 
 import argparse
@@ -102,7 +103,8 @@ class Measured:
         self._executor.add_node(self.node)
         threading.Thread(target=self._executor.spin, daemon=True).start()
         self.node.begin()
-        self._show = self.node._debug.show
+        self._shows, self.node._debug.show = self.node._debug.show, self._timed
+        self._show = self._shows
         deadline = time.monotonic() + _STARTING
         while not self.sent and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -121,7 +123,7 @@ class Measured:
     def turn(self, way: str, seconds: float) -> tuple[list[int], list[int]]:
         """Return the times [ns] of showing and of sending, of so many seconds."""
         self.node._clear_trip()     # of a busy machine, where there is one
-        self.node._debug.show = (lambda result, told: None) if way == WAYS[0] else self._timed
+        self._show = (lambda result, told: None) if way == WAYS[0] else self._shows
         self.shown.clear()
         self.sent.clear()
         time.sleep(seconds)
