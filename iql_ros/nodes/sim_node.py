@@ -86,7 +86,7 @@ class SimNode(GuardedParameters, Node):
         self._env = self._make_env(self._interface)
         self._lockstep = self._settings.lockstep
         self._index, self._resets, self._dropped, self._looked_at = 0, 0, 0, 0
-        self._paused = self._lockstep
+        self._paused, self._reset_index = self._lockstep, None
         self._commands = StepAssembler([stream.topic for stream in self._interface.action])
         # such an environment holds what its robot is told, and is told nothing by NaN
         self._holds = hasattr(self._env, 'take_command')
@@ -219,7 +219,9 @@ class SimNode(GuardedParameters, Node):
             return
         stamp_ns = message_fields.stamp_ns(message) if stream.stamp == 'header' else None
         late = self._lockstep and stamp_ns not in (None, self._stamp_ns)
-        if self._paused or late:
+        # nobody has seen yet where a reset has put the robot: what comes now is of the time before
+        unseen = not self._lockstep and self._index == self._reset_index
+        if self._paused or late or unseen:
             self._dropped += 1
             return
         if self._recorder:
@@ -254,6 +256,7 @@ class SimNode(GuardedParameters, Node):
         jump = max(ages) // self._interface.period_ns + 2
         ticks = self._index if self._lockstep else self._index // self._frames + 1
         self._index = (ticks + jump) * (1 if self._lockstep else self._frames)
+        self._reset_index = self._index
         self._dropped += self._commands.clear()
         if self._recorder:
             self._recorder.end_episode()

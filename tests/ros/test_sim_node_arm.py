@@ -158,3 +158,20 @@ def test_a_reset_forgets_what_the_arm_was_told(graph, wait_for):
     count = len(operator.positions)
     wait_for(lambda: len(operator.positions) > count + 60, what='half a second')
     assert np.ptp(operator.positions[count + 10:], axis=0).max() < 0.01
+
+
+def test_what_was_sent_before_a_reset_does_not_move_the_arm_after_it(graph, wait_for):
+    operator, node = start(graph, wait_for, 'arm_forward', 'iql_ros/ArmForward-v0')
+    far, dropped = further(operator.positions[-1], -0.5), []
+
+    def reset_and_hear():        # in the node's own thread: no step comes between
+        timer.cancel()
+        node._on_reset(None, Trigger.Response())
+        node._on_command(0, Float64MultiArray(data=far.tolist()))
+        dropped.append(node._dropped)
+    timer = node.create_timer(0.001, reset_and_hear)
+    wait_for(lambda: dropped, what='the reset')
+    assert dropped == [1]
+    count = len(operator.positions)
+    wait_for(lambda: len(operator.positions) > count + 30, what='a quarter of a second')
+    assert np.ptp(operator.positions[count + 5:], axis=0).max() < 0.01
