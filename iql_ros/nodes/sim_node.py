@@ -63,6 +63,11 @@ class SimNode(GuardedParameters, Node):
 
     In lockstep time starts to move with the first reset, in real time at once: who joins needs
     a clock. Episodes are the policy node's: the environment's own time limit is not used.
+
+    An environment that has `take_command(action, seconds)` holds what its robot is told: it is
+    handed every command as it comes, NaN for what the message does not say, with the time until
+    it is to be reached (None where the message says none), and says whether it takes it; its
+    steps are then of NaN. Others are stepped with the last command, 0 before the first.
     """
 
     def __init__(self, done: threading.Event, overrides=()):
