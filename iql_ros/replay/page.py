@@ -17,7 +17,7 @@
 import numpy as np
 
 from iql_ros import pages as html
-from iql_ros.replay import figures
+from iql_ros.replay import figures, over_time
 from iql_ros.replay.replay import Replay
 from iql_ros.replay.summary import differences, distances, moments
 from iql_ros.replay.words import percent, ticks, when, words
@@ -95,10 +95,10 @@ def _moments(replay: Replay, summary: dict, away, drawn) -> list[str]:
     if not found:
         return [html.paragraph('Nowhere.')]
     names = replay.interface.action_names
-    shown = np.sort(drawn[:figures.ACTIONS])
+    shown = np.sort(drawn[:over_time.ACTIONS])
     rows = [(when(moment), moment['episode'], moment['tick'], percent(moment['distance']),
              _pairs(moment, names, drawn)) for moment in summary['moments']]
-    return [figures.moments(replay, found[:figures.MOMENTS], shown),
+    return [over_time.moments(replay, found[:over_time.MOMENTS], shown),
             html.table_html(rows, ('when', 'episode', 'tick', 'differs by, of the range',
                                    'would be sent (was commanded)')), *_left_out(drawn)]
 
@@ -110,9 +110,9 @@ def _pairs(moment: dict, names, drawn) -> str:
 
 
 def _left_out(drawn) -> list[str]:
-    more = len(drawn) - figures.ACTIONS
-    return [html.paragraph(f'Drawn are the {figures.ACTIONS} actions that differ most; {more} are '
-                           'not.')] if more > 0 else []
+    more = len(drawn) - over_time.ACTIONS
+    return [html.paragraph(f'Drawn are the {over_time.ACTIONS} actions that differ most; {more} '
+                           'are not.')] if more > 0 else []
 
 
 def _timelines(replay: Replay, summary: dict, away, drawn) -> list[str]:
@@ -126,8 +126,8 @@ def _timelines(replay: Replay, summary: dict, away, drawn) -> list[str]:
     for index, bag in sorted(ranked[:_BAGS]):
         parts += [html.paragraph(f"{bag['file']}: {ticks(bag['ticks'])}, episodes: "
                                  f"{bag['episodes']:,}"),
-                  *figures.timeline(replay, np.flatnonzero(replay.bag == index), away,
-                                    np.sort(drawn[:figures.ACTIONS]))]
+                  *over_time.timeline(replay, np.flatnonzero(replay.bag == index), away,
+                                      np.sort(drawn[:over_time.ACTIONS]))]
     if len(bags) > 1:
         parts.append(html.table_html(
             [(bag['file'], f"{bag['ticks']:,}", bag['episodes'], percent(bag['distance']))

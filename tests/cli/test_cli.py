@@ -24,8 +24,8 @@ from iql_ros.cli import cli
 from tests.cli.command import code_of, flat_file, run
 
 
-COMMANDS = ('convert', 'inspect', 'train', 'sweep', 'finetune', 'evaluate', 'compare', 'benchmark',
-            'doctor', 'demo')
+COMMANDS = ('convert', 'inspect', 'train', 'sweep', 'finetune', 'evaluate', 'compare', 'replay',
+            'benchmark', 'doctor', 'demo')
 
 
 def test_help_names_every_command(capsys):

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Tests for page.py and figures.py: the page says what is known, and draws it."""
+"""Tests for page.py, figures.py and over_time.py: the page says what is known, and draws it."""
 
 import re
 

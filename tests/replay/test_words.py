@@ -51,8 +51,7 @@ def test_a_checkpoint_that_does_not_tell_its_range_is_said_to():
 
 
 @pytest.mark.parametrize('share, text', [
-    (0.0, '0%'), (0.0004, 'less than 0.1%'), (0.034, '3.4%'), (0.256, '26%'),
-    (0.996, '99.6%'), (0.9996, 'more than 99.9%'),
-    (1.0, '100%')])
+    (0.0, '0%'), (0.0004, 'less than 0.1%'), (0.034, '3.4%'), (0.256, '26%'), (0.996, '99.6%'),
+    (0.9996, 'more than 99.9%'), (1.0, '100%')])
 def test_only_nothing_is_none_and_only_all_is_all(share, text):
     assert percent(share) == text
