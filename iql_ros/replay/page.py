@@ -24,6 +24,7 @@ from iql_ros.replay.words import percent, ticks, when, words
 
 _BAGS = 3            # that are drawn over time
 _VALUES = 30         # rows of a table
+_PAIRS = 3           # actions that are named of a moment
 _ACTION_HEADER = ('action', 'commanded', 'would be sent', 'differs by', '19 of 20', 'leans by',
                   'opposite', 'gate')
 _MEANING = (
@@ -94,19 +95,20 @@ def _moments(replay: Replay, summary: dict, away, drawn) -> list[str]:
     found = moments(replay, away)
     if not found:
         return [html.paragraph('Nowhere.')]
-    names = replay.interface.action_names
     shown = np.sort(drawn[:over_time.ACTIONS])
     rows = [(when(moment), moment['episode'], moment['tick'], percent(moment['distance']),
-             _pairs(moment, names, drawn)) for moment in summary['moments']]
+             _pairs(replay, row)) for row, moment in zip(found, summary['moments'])]
     return [over_time.moments(replay, found[:over_time.MOMENTS], shown),
             html.table_html(rows, ('when', 'episode', 'tick', 'differs by, of the range',
                                    'would be sent (was commanded)')), *_left_out(drawn)]
 
 
-def _pairs(moment: dict, names, drawn) -> str:
-    """Return both values of the actions that differ most."""
-    return ', '.join(f"{names[index]} {moment['sent'][index]:.3g} "
-                     f"({moment['commanded'][index]:.3g})" for index in sorted(drawn[:3]))
+def _pairs(replay: Replay, row: int) -> str:
+    """Return both values of the actions that differ most at a tick, the most different first."""
+    names, away = replay.interface.action_names, np.abs(differences(replay)[row])
+    most = np.argsort(-np.nan_to_num(away), kind='stable')[:_PAIRS]
+    return ', '.join(f'{names[index]} {replay.sent[row, index]:.3g} '
+                     f'({replay.commanded[row, index]:.3g})' for index in most)
 
 
 def _left_out(drawn) -> list[str]:
