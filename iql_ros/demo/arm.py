@@ -28,7 +28,8 @@ def _draw(ax) -> None:
 
 
 ARM = Scene(
-    name='arm', environment='iql_ros/Arm-v0', rate=10.0, other='',
+    name='arm', environment='iql_ros/Arm-v0', rate=10.0,
+    other='iql_ros/ArmReal-v0',
     dataset='arm/sample-v0', done='placed', does='places the block',
     starts='starts all over the table',
     title='An arm learns to put a block down from recordings of which none shows it how',
@@ -44,10 +45,12 @@ ARM = Scene(
         'go too early), people who wander, and one who does not look. Whoever copies them copies '
         'their mixture; the way from anywhere onto the tray has to be put together from pieces, '
         'by what paid off. That is what Implicit Q-Learning does.'),
-    other_is='',
+    other_is='carries 2 kg at its hand and has a first joint that is 0.12 rad from where it says',
     paths_show='Paths of the block, seen from the front; the green bar is the tray, a dot is '
     'where an episode began. Left: the recordings, carrying (blue), putting down (green), '
     'wandering (ochre), blind (grey).',
     colours={'carry': '#1f5fa8', 'place': '#2c8a4b', 'wander': '#b8860b', 'blind': '#8b929c'},
     where=lambda observations: observations[..., 1:3], draw=_draw,
-    aspect=0.62, films=True)
+    aspect=0.62, practice=5_000,
+    # more, and it opens its fingers by accident while the block is in the air
+    exploration=0.3, films=True)

@@ -52,12 +52,12 @@ class Size:
     starts: int              # start poses of the evaluation
     episodes: int            # over topics
     time_limit: float        # [s] of the deployment
-    practice: dict           # settings over config/finetune/robot.yaml
+    practice: dict           # settings over config/finetune/robot.yaml, and over the scene's steps
     practice_limit: float    # [s] of the fine-tuning
 
 
 FULL = Size(updates=None, starts=100, episodes=20, time_limit=300.0,
-            practice={'steps': 12_000, 'evaluation_episodes': 50}, practice_limit=900.0)
+            practice={'evaluation_episodes': 50}, practice_limit=900.0)
 SMOKE = Size(updates=300, starts=5, episodes=2, time_limit=60.0,
              practice={'steps': 150, 'log_every': 50, 'evaluate_every': 50,
                        'evaluation_episodes': 2}, practice_limit=120.0)
@@ -117,9 +117,9 @@ def run_demo(scene: Scene, size: Size, seed: int = 0) -> Path:
 
 def _practise(scene: Scene, iql: Outcome, interface, size: Size, seed: int, say) -> Practice:
     say(5, f'IQL meets another robot, which {scene.other_is}: from the same starts')
-    practice = practise(iql, interface, scene, size.practice, size.starts, seed,
-                        size.practice_limit)
-    say(6, f'After {size.practice["steps"]:,} steps of practice there: {scene.does} from '
+    settings = {'steps': scene.practice, **size.practice}
+    practice = practise(iql, interface, scene, settings, size.starts, seed, size.practice_limit)
+    say(6, f'After {settings["steps"]:,} steps of practice there: {scene.does} from '
         f'{practice.after.share:.0%}, before {practice.before.share:.0%}')
     return practice
 

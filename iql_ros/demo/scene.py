@@ -42,6 +42,8 @@ class Scene:
     where: Callable          # observations (..., O) -> what a path shows of them (..., 2)
     draw: Callable           # axes, for what stands around the paths
     aspect: float = 1.0      # of a drawing, height by width
+    practice: int = 12_000   # steps on the other robot
+    exploration: float = 1.0  # of the actor's own spread, while it practises
     films: bool = False      # whether it is rendered from the side
 
     @property

@@ -90,7 +90,7 @@ def practise(policy: Outcome, interface, scene: Scene, settings: dict, starts: i
     _run_nodes({
         'sim_node': {**common, 'env_id': scene.other},
         'policy_node': {**common, **begun_with, 'learner': 'finetune_node',
-                        'evaluate_every': 0},
+                        'evaluate_every': 0, 'exploration_scale': scene.exploration},
         'finetune_node': {**begun_with, 'robot_config': scene.config, 'config': config,
                           'run': run.name, 'environment': scene.other, 'seed': seed}}, time_limit)
     return Practice(run, before, judge('After', run, scene.other, starts, interface))

@@ -42,7 +42,7 @@ ARM_REAL = 'iql_ros/ArmReal-v0'
 # points of docking with it, 39 in the mean. Nothing is trained on it before fine-tuning.
 _REAL = {'speed_scale': 0.8, 'turn_scale': 0.8, 'pull': 0.5, 'delay_ticks': 1}
 # The same for the arm [kg, rad]: a load at its hand, and a joint that is not where it says.
-_ARM_REAL = {'payload': 2.0, 'offsets': (0.07, 0.0, 0.0, 0.0, 0.0, 0.0)}
+_ARM_REAL = {'payload': 2.0, 'offsets': (0.12, 0.0, 0.0, 0.0, 0.0, 0.0)}
 _CONTROL_RATE = 5                      # [Hz]
 _TIME_LIMIT = 100                      # [ticks] 20 s
 _ACTION_HIGH = np.array([0.3, 1.5])    # [m/s, rad/s]

@@ -158,6 +158,16 @@ def test_to_let_go_beside_the_tray_does_not():
     assert not env.step(command((0.45, 0.1, 0.1), OPEN))[2]
 
 
+def test_a_block_that_falls_off_the_table_stays_on_the_floor():
+    env = ArmEnv(start=SIDE)
+    env.reset(seed=0)
+    beyond = (0.15, -0.68, 0.2)
+    rows = held(env, 25, command(beyond))
+    assert rows[-1, 1] + TRAY[1] < -0.63
+    rows = held(env, 20, command(beyond, OPEN))
+    assert -0.75 < rows[-1, 2] + TRAY[2] < -0.65
+
+
 def test_the_other_arm_sags_and_is_elsewhere_than_it_says():
     env = ArmEnv(start=SIDE, payload=2.0, offsets=[0.05, 0, 0, 0, 0, 0])
     env.reset(seed=0)
