@@ -40,7 +40,7 @@ import numpy as np
 
 WAYS = ('without', 'nobody listens', 'a listener')
 TOPICS = ('observation', 'action', 'markers')
-_COMING = 5.0        # [s] until listener and publisher have found or lost each other
+_COMING = 5.0        # [s] until a listener has gone, and the publisher knows
 _STARTING = 60.0     # [s] for the first command
 
 
@@ -74,7 +74,6 @@ class Listener:
         self._process = multiprocessing.get_context('spawn').Process(
             target=listen, args=(theirs,), daemon=True)
         self._process.start()
-        time.sleep(_COMING)
         return self
 
     def __exit__(self, *error):
@@ -120,6 +119,11 @@ class Measured:
         self._show(result, told)
         self.shown.append(time.perf_counter_ns() - began)
 
+    def wait_for_listener(self) -> None:
+        """Wait until all that is shown is listened to."""
+        while len(self.node._debug._heard) < len(self.node._debug._publishers):
+            time.sleep(0.1)
+
     def turn(self, way: str, seconds: float) -> tuple[list[int], list[int]]:
         """Return the times [ns] of showing and of sending, of so many seconds."""
         self.node._clear_trip()     # of a busy machine, where there is one
@@ -150,6 +154,8 @@ def measure(arguments, folder: Path) -> dict:
         for _ in range(arguments.turns):
             for way in WAYS:
                 with Listener() if way == WAYS[2] else contextlib.nullcontext() as listener:
+                    if listener:
+                        measured.wait_for_listener()
                     found = measured.turn(way, arguments.seconds)
                 for kept, new in zip(times[way], found):
                     kept += new
