@@ -26,7 +26,7 @@ from iql_ros.cli.doctor.probing import probe
 
 MESSAGES = ('builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs',
             'nav_msgs', 'rcl_interfaces', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs',
-            'trajectory_msgs')
+            'trajectory_msgs', 'visualization_msgs')
 RANGES = ('SUBNET', 'LOCALHOST', 'OFF', 'SYSTEM_DEFAULT')
 _WHEEL = re.compile(r'ros-([a-z]+)-rclpy')
 _OLDEST = 7          # major version of rclpy in Jazzy
