@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from std_msgs.msg import Bool, Header
+from std_msgs.msg import Bool, Float64MultiArray, Header
 from std_srvs.srv import Trigger
 
 from iql_ros.data.bags.files import Allowed
@@ -31,6 +31,8 @@ from iql_ros.data.rosbag import read_episodes
 from iql_ros.nodes.control.heard_commands import HeardCommands
 from iql_ros.nodes.sentry.trip_memory import TripMemory
 from iql_ros.robot.robot_interface import load_robot_interface, parse_robot_interface
+from tests.robot.arm import MAX_RATE
+from tests.ros.arm import start_arm
 from tests.ros.test_policy_node import call, DIFFBOT, start
 
 OWN = np.array([0.2, 0.5])       # what the policy would send, once its rate lets it
@@ -217,6 +219,23 @@ def test_the_bag_of_a_shadow_holds_both_and_converts_to_what_was_driven(
     with Bag(path, Allowed((), path), ()) as bag:
         would = list(bag.messages(['/policy_node/shadow/cmd_vel']))
     assert len(would) >= len(live)
+
+
+def test_an_arms_gate_goes_from_where_others_have_led_it(graph, tmp_path, wait_for):
+    arm, node = start_arm(graph, tmp_path, np.full(6, 0.2), lambda observation: np.ones(6),
+                          trajectory=False, overrides=[Parameter('shadow', value=True)])
+    wanted, would = graph.add(Node('driver')), []
+    publisher = wanted.create_publisher(Float64MultiArray, 'arm/command', 10)
+    wanted.create_timer(0.05, lambda: publisher.publish(Float64MultiArray(data=[0.2] * 6)))
+    wanted.create_subscription(Float64MultiArray, 'policy_node/shadow/arm/command',
+                               lambda message: would.append(list(message.data)), 50)
+    node.begin()
+    wait_for(lambda: call(arm, 'start_episode').success, what='start_episode')
+    reach = 0.2 + np.array(MAX_RATE) / 20
+    wait_for(lambda: node._runner.comparison.compared >= 3 and would, what='compared ticks')
+    np.testing.assert_allclose(would[-1], reach)      # a period from there, however often
+    assert publishers(arm, '/arm/command') == ['driver']
+    assert {tuple(command) for _, command, _ in arm.take()} == {(0.2,) * 6}
 
 
 def heard(graph, wait_for, text=None):

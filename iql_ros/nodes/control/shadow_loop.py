@@ -32,6 +32,7 @@ class ShadowLoop(RealTimeLoop):
         """Take the parts; see ControlLoop."""
         super().__init__(*parts)
         self._again = False     # an episode is to begin where another is being ended
+        self._judged = False    # somebody said how the running one ended: at its next tick
 
     def enter(self) -> None:
         """Be ready to run; wait for a start."""
@@ -59,11 +60,17 @@ class ShadowLoop(RealTimeLoop):
             elif mark in _ENDS:
                 self._again = self._start_asked = False
             if mark in _OUTCOMES:
-                self.request(mark)
-            elif mark in (_START, *_ENDS):
+                self._judged = self.request(mark) is None
+            elif mark in (_START, *_ENDS) and not self._judged:
                 self.pause()
 
     def _end_pause(self, tick_ns: int) -> None:
-        super()._end_pause(tick_ns)
         with self._lock:
-            self._start_asked, self._again = self._again, False
+            again = self._again
+            super()._end_pause(tick_ns)
+            self._start_asked = again
+
+    def _close_episode(self) -> None:
+        with self._lock:
+            super()._close_episode()
+            self._start_asked, self._again, self._judged = self._again, False, False
