@@ -16,6 +16,7 @@
 
 from geometry_msgs.msg import TransformStamped, TwistStamped
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.node import Node
 
 from iql_ros.data.bags.reader import Bag
@@ -43,9 +44,8 @@ class Wheels(Node):
         self._moving = self.create_publisher(TransformStamped, 'tf', 10)
         self._static = self.create_publisher(TransformStamped, 'tf_static', LOCKSTEP_QOS)
         self.create_subscription(TwistStamped, 'cmd_vel', lambda message: None, 10)
-        self._x = 0.0
+        self._x, self.moves, self.ahead_ns = 0.0, True, 0
         self._send(self._static, 'camera', 'base', 0.0, 0.5, 1.0)
-        self.moves = True
         self.create_timer(0.02, self._move)
 
     def _move(self):
@@ -55,7 +55,8 @@ class Wheels(Node):
 
     def _send(self, publisher, child, parent, x, y, turn):
         message = TransformStamped(child_frame_id=child)
-        message.header.frame_id, message.header.stamp = parent, self.get_clock().now().to_msg()
+        stamp = self.get_clock().now() + Duration(nanoseconds=self.ahead_ns)
+        message.header.frame_id, message.header.stamp = parent, stamp.to_msg()
         message.transform.translation.x, message.transform.translation.y = x, y
         message.transform.rotation.z = float(np.sin(0.5 * turn))
         message.transform.rotation.w = float(np.cos(0.5 * turn))
@@ -91,3 +92,16 @@ def test_the_frames_that_stay_are_in_every_bag(graph, tmp_path, wait_for):
     path, = (tmp_path / 'bags').iterdir()
     with Bag(path) as bag:
         assert [topic for topic, *_ in bag.messages(['/tf_static'])] == ['/tf_static']
+
+
+def test_a_frame_that_is_stamped_ahead_counts_when_its_time_comes_and_one_far_ahead_never(
+        graph, tmp_path, wait_for):
+    robot = graph.add(Wheels())
+    robot.ahead_ns = 1_000_000_000        # as localisation does
+    drive = RecordedDrive(graph, tmp_path, TEXT)
+    drive.node.begin()
+    wait_for(lambda: len(drive.transitions) >= 5, what='transitions')
+    robot.ahead_ns = 5_000_000_000
+    wait_for(lambda: drive.node._runner.gate.trip_reason, what='the trip')
+    assert drive.node._bridge.refused >= 1
+    assert "by 'base' in 'odom'" in drive.node._runner.gate.trip_reason

@@ -41,8 +41,6 @@ LOCKSTEP_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                           durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _KEPT = 10_000  # rewards and terminations that may wait for a tick
 _AHEAD = 0.1    # [s] a sample's stamp may be ahead of our clock, but at least a control period
-# Localisation stamps its frames ahead on purpose: AMCL by its transform_tolerance, 1 s.
-_FRAMES_AHEAD_NS = 2_000_000_000
 
 
 def stream_qos(stream, lockstep: bool) -> QoSProfile:
@@ -121,8 +119,8 @@ class RobotBridge:
             topic, type_name, _, stream = self._sources[indices[0]]
             if isinstance(stream, Transform):
                 self._listeners.append(TransformListener(
-                    self._node, stream, self._lockstep, self._waiter,
-                    functools.partial(self._take_transforms, indices)))
+                    self._node, stream, self._waiter,
+                    functools.partial(self._take_edges, indices), self._refuse_edges))
                 self._subscriptions += self._listeners[-1].subscriptions
                 continue
             qos = LOCKSTEP_QOS if stream is None else stream_qos(stream, self._lockstep)
@@ -178,12 +176,8 @@ class RobotBridge:
         with self.lock:
             if getattr(stream, 'goal', False) and not self._lockstep:
                 self._goals[index] = message, stamp
-            if not tap:
-                pass
-            elif stamp is None:
-                self._without_stamp[self._full_names[index]] = message
-            else:
-                self._tap(self._full_names[index], message, stamp)
+            if tap:
+                self._show(self._full_names[index], message, stamp)
             if self._lockstep:
                 self._steps.put(index, stamp, value)
             elif not ahead:
@@ -192,16 +186,17 @@ class RobotBridge:
             self._check_finite(index, stream, value)
         return True
 
-    def _take_transforms(self, indices: list[int], name: str, message, edges) -> None:
+    def _show(self, name: str, message, stamp_ns: int | None) -> None:
+        if stamp_ns is None:
+            self._without_stamp[name] = message
+        else:
+            self._tap(name, message, stamp_ns)
+
+    def _take_edges(self, indices: list[int], name: str, message, edges) -> None:
         """Take the edges of a message of /tf or /tf_static, for every transform of that tree."""
         now_ns = None if self._lockstep else self._node.get_clock().now().nanoseconds
-        if not self._lockstep:
-            edges = self._not_too_early(name, edges, now_ns + _FRAMES_AHEAD_NS)
         with self.lock:
-            if self._lockstep:
-                self._without_stamp[name] = message
-            else:
-                self._tap(name, message, now_ns)
+            self._show(name, message, now_ns)
             for index in indices:
                 self.received[index] += 1
                 if not self._lockstep:
@@ -213,14 +208,9 @@ class RobotBridge:
                 if found and found[0] == 0:     # the whole way is of this step
                     self._steps.put(index, max(stamps), found[1])
 
-    def _not_too_early(self, name: str, edges, until_ns: int) -> list:
-        """Return the edges of before a time [ns], and those that stay."""
-        fit = [edge for edge in edges if edge.stamp_ns is None or edge.stamp_ns <= until_ns]
-        if len(fit) < len(edges):
-            self.refused += len(edges) - len(fit)
-            self._on_fault(f"'{name}' has frames stamped more than {_FRAMES_AHEAD_NS * 1e-9:g} s "
-                           'in the future')
-        return fit
+    def _refuse_edges(self, count: int, text: str) -> None:
+        self.refused += count
+        self._on_fault(text)
 
     def tap_kept(self) -> None:
         """Show goals and frames that came before anybody looked: a recording would lack them."""
