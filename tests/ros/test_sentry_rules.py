@@ -260,6 +260,20 @@ def test_a_trip_that_is_kept_holds_where_the_robot_is_now_and_not_where_it_was()
     assert {command for command, _ in wire.sent} == {tuple(moved)}
 
 
+def test_where_an_episode_begins_no_way_leads_back_to_the_stop_before():
+    wire = Wire(yaml.safe_dump(arm()))
+    there, here = np.full(6, 0.5), np.full(6, -0.5)
+    wire.open()
+    wire.say(Kind.LOOKED, MS, action=there)
+    wire.say(Kind.STOP, 2 * MS, action=there)
+    assert [command for command, _ in wire.sent] == [tuple(there)]
+    wire.say(Kind.BEGIN, 900 * MS, action=here)      # a reset has moved the arm
+    wire.sentry.look(901 * MS)                       # and the first command is still on its way
+    wire.drive(902 * MS, *here)
+    assert [command for command, _ in wire.sent] == [tuple(there), tuple(here)]
+    assert wire.reasons == []
+
+
 def test_a_pose_of_rest_is_approached_from_where_the_robot_stands_and_not_before_that_is_known():
     wire = Wire(yaml.safe_dump(arm(stop=[0.0] * 6)))
     wire.open(tripped='a test')

@@ -86,6 +86,8 @@ class Sentry:
         elif message.kind == Kind.BEGIN and not self.driving:
             self._last = np.where(self._rules.position & ~np.isnan(message.action),
                                   message.action, self._last)
+            if self.trip_reason is None:   # the way to the stop before led from elsewhere
+                self._target = None
         elif message.kind == Kind.STOP:
             if message.action is not None:  # who sees the robot knows better where it stands
                 self._target = np.clip(message.action, self._rules.low, self._rules.high)
