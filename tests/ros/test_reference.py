@@ -55,12 +55,14 @@ def workplace(tmp_path, monkeypatch):
     write_start(Path())
 
 
-def written(node: str) -> set[tuple[str, str]]:
-    """Return (full name, direction) of the topics and services in a node's tables."""
+def written(node: str, shadow: bool = False) -> set[tuple[str, str]]:
+    """Return (full name, direction) of a node's tables; `shadow`: of what is in shadow alone."""
     section = (ROOT / 'docs/reference/nodes.md').read_text().split(f'\n## {node}\n')[1]
     found = set()
     for line in re.findall(r'^\| (`.*) \|$', section.split('\n## ')[0], re.MULTILINE):
         names, *cells = line.split(' | ')
+        if cells[-1].startswith('in shadow') != shadow:
+            continue
         for name in re.findall('`(.+?)`', names):
             direction = cells[0] if cells[0] in ('in', 'out') else 'service'
             found |= {(full, direction) for full in full_names(name, node)}
@@ -99,3 +101,20 @@ def test_the_topics_and_services_of_a_node_are_those_in_the_reference(graph, wai
     assert len(expected) >= 4
     wait_for(lambda: running(node) >= expected, 5.0, f'{expected - running(node)}')
     assert running(node) == expected
+
+
+def test_what_is_there_in_shadow_alone_is_in_the_reference_and_no_command_is_published(
+        graph, wait_for):
+    node = graph.add(PolicyNode(threading.Event(), overrides=[
+        Parameter(name, value=value) for name, value in {
+            'robot_config': str(DIFFBOT), **LEARNED, 'shadow': True,
+            'autostart': False}.items()]))
+    node.trigger_configure()
+    node.trigger_activate()
+    only = written('policy_node', shadow=True)
+    assert len(only) == 3
+    wait_for(lambda: running(node) >= only, 5.0, f'{only - running(node)}')
+    others = written('policy_node')
+    commands = {(f'/{stream.topic}', 'out') for stream in INTERFACE.action}
+    assert commands <= others and not commands & running(node)
+    assert {way for name, way in running(node) - only - others} <= {'in'}    # ~/event is heard

@@ -128,7 +128,7 @@ def test_a_sample_from_the_future_is_refused_and_never_comes_into_force(
     reason = node._runner.gate.trip_reason
     assert 'stream too old' in reason and 'is stamped' in reason and 'in the future' in reason
     assert node._bridge.refused == 1
-    assert all(value[0] != -5.0 for value in node._bridge.buffer._values[0])
+    assert all(value[0] != -5.0 for value in node._bridge.buffer._tracks[0]._values)
 
 
 def test_a_joint_that_is_missing_trips_at_once_and_a_message_of_other_joints_does_not(
