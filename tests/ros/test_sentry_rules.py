@@ -170,6 +170,16 @@ def test_between_ticks_the_last_command_is_sent_again_while_somebody_watches():
     assert look(wire, 24)[0][1] == (0.07, 0.0) and len(wire.sent) == 2
 
 
+def test_what_is_sent_again_is_stamped_before_the_next_tick_however_late_its_command_comes():
+    wire = Wire(REPEATED)
+    wire.open()
+    wire.drive(10 * MS, 0.05, 0.0)                # the next tick's command will say 30 ms
+    wire.say(Kind.LOOKED, 10 * MS)
+    again = look(wire, 25, 31, 36)
+    assert [stamp for what, _, stamp in again if what == 'command'] == [
+        25 * MS, 30 * MS - 1, 30 * MS - 1]
+
+
 def test_a_trip_is_repeated_by_the_stop_and_between_episodes_nothing_is():
     wire = Wire(REPEATED)
     wire.open()

@@ -198,8 +198,12 @@ class Sentry:
         """See whether policy_node has been silent for too long, and repeat what is due."""
         self._look(now_ns)
         if self._speaks:
+            stamp_ns = now_ns + self._clock_offset_ns
+            if self.driving and self._last_stamp_ns is not None:
+                # the next command has its tick's time: one sent again is to be older than that
+                stamp_ns = min(stamp_ns, self._last_stamp_ns + self._period_ns - 1)
             for what in self._repeats.take(now_ns):
-                self._again(what, self._last, now_ns + self._clock_offset_ns)
+                self._again(what, self._last, stamp_ns)
 
     @property
     def _speaks(self) -> bool:
