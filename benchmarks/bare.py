@@ -37,7 +37,7 @@ from sensor_msgs.msg import JointState
 from session import ENVIRONMENT
 from std_msgs.msg import Bool, Float64
 
-from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS
+from iql_ros.nodes.control.step_collector import LOCKSTEP_QOS
 from iql_ros.nodes.hosting.message_waiter import MessageWaiter
 from iql_ros.sim.envs import DiffbotEnv, make_env
 

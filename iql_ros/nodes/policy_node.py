@@ -36,11 +36,12 @@ from iql_ros.nodes.control.observation_limit import ObservationLimit
 from iql_ros.nodes.control.parameters import PARAMETERS
 from iql_ros.nodes.control.real_time_loop import RealTimeLoop
 from iql_ros.nodes.control.reset_client import ResetClient
-from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, RobotBridge
+from iql_ros.nodes.control.robot_bridge import RobotBridge
 from iql_ros.nodes.control.shadow import check_shadow, Shadow
 from iql_ros.nodes.control.shadow_commands import ShadowCommands
 from iql_ros.nodes.control.shadow_loop import ShadowLoop
 from iql_ros.nodes.control.status import Status
+from iql_ros.nodes.control.step_collector import LOCKSTEP_QOS
 from iql_ros.nodes.control.stops import Stops
 from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.diagnostics import DiagnosticsPublisher
@@ -130,7 +131,8 @@ class PolicyNode(GuardedLifecycleNode):
                                    tap=self._on_message)
         self._interventions = Interventions(
             self, interface, self._settings.intervention_timeout,
-            self._bridge.step_ns if self._settings.lockstep else time.monotonic_ns,
+            (lambda: self._bridge.steps.stamp_ns) if self._settings.lockstep else (
+                time.monotonic_ns),
             runner.gate.stop_from_here)
         self._loop = self._make_loop(interface, task)
         self._status = Status(runner, self._loop, self._bridge, self._stops, self._episode_log,

@@ -30,7 +30,8 @@ from std_srvs.srv import SetBool, Trigger
 from iql_ros.files import InputError
 from iql_ros.nodes.control import recorder
 from iql_ros.nodes.control.lockstep import StepAssembler
-from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, stream_qos
+from iql_ros.nodes.control.robot_bridge import stream_qos
+from iql_ros.nodes.control.step_collector import LOCKSTEP_QOS
 from iql_ros.nodes.hosting import process
 from iql_ros.nodes.hosting.message_classes import make_message, message_class
 from iql_ros.nodes.hosting.parameters import GuardedParameters, Parameter

@@ -219,34 +219,6 @@ def _split(vector, streams) -> list[np.ndarray]:
     return np.split(np.asarray(vector, dtype=np.float64), ends)
 
 
-def check_same_contract(ours: RobotInterface, theirs: RobotInterface, where: str) -> None:
-    """
-    Refuse another contract.
-
-    Raises:
-        InputError: naming the first key that differs, with both values.
-
-    """
-    difference = _first_difference(ours.contract(), theirs.contract(), '')
-    if difference:
-        key, our_value, their_value = difference
-        raise InputError(f"{where} is for another robot interface: '{key}' is {their_value!r} "
-                         f"there and {our_value!r} in robot '{ours.robot}' here")
-
-
-def _first_difference(ours, theirs, key: str):
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        pairs = [(f'{key}.{name}'.lstrip('.'), ours.get(name), theirs.get(name))
-                 for name in {**ours, **theirs}]
-    elif (isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs)
-          and any(isinstance(item, dict) for item in ours)):
-        pairs = [(f'{key}[{index}]', *both) for index, both in enumerate(zip(ours, theirs))]
-    else:
-        return None if ours == theirs else (key, ours, theirs)
-    differences = (_first_difference(left, right, name) for name, left, right in pairs)
-    return next((difference for difference in differences if difference), None)
-
-
 def load_robot_interface(path) -> RobotInterface:
     """Read a robot's YAML file (config/robots/<robot>.yaml)."""
     return parse_robot_interface(read_text(path), str(path))

@@ -63,16 +63,17 @@ class ShadowRunner(EpisodeRunner):
         for index, stamp_ns, vector in self._heard():
             self.builder.add_command(index, stamp_ns, vector)
         if self.builder.waiting:
-            commanded = self.builder.commanded(tick_ns)
-            self.gate.last = np.where(np.isnan(commanded), self.gate.last, commanded)
+            self._commanded = self.builder.commanded(tick_ns)
+            self.gate.last = np.where(np.isnan(self._commanded), self.gate.last, self._commanded)
         self._origin = self.gate.last
         return super().tick(tick_ns, sensed, operator)
 
     def _complete(self, tick_ns: int, sensed, outcome: float | None) -> Transition | None:
         if self._decided is None or not self.builder.waiting:
             return super()._complete(tick_ns, sensed, outcome)
-        (own, last, measured), commanded = self._decided, self.builder.commanded(tick_ns)
-        self.comparison.add(own, commanded, self.gate.passes(commanded, last, measured))
+        own, last, measured = self._decided
+        self.comparison.add(own, self._commanded,
+                            self.gate.passes(self._commanded, last, measured))
         return self.builder.tick(tick_ns, sensed, outcome, otherwise=own)
 
     def _add_command(self, stamp_ns: int, command: np.ndarray) -> None:

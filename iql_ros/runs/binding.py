@@ -21,8 +21,8 @@ import numpy as np
 from iql_ros.data.datasets import Dataset
 from iql_ros.data.oddities import ruled
 from iql_ros.files import InputError
-from iql_ros.robot.robot_interface import (
-    check_same_contract, parse_robot_interface, RobotInterface)
+from iql_ros.robot.contract import check_same_contract
+from iql_ros.robot.robot_interface import parse_robot_interface, RobotInterface
 from iql_ros.robot.task import read_task
 
 

@@ -24,8 +24,8 @@ import torch
 from iql_ros.files import InputError
 from iql_ros.learner.chooser import Chooser
 from iql_ros.learner.networks import Actor, resolve_device, TwinCritic
-from iql_ros.robot.robot_interface import (
-    check_same_contract, parse_robot_interface, RobotInterface)
+from iql_ros.robot.contract import check_same_contract
+from iql_ros.robot.robot_interface import parse_robot_interface, RobotInterface
 from iql_ros.runs.checkpoint import (
     AVERAGE, check_fits, check_sizes, choice_of, config_of, copy_into, say_what_is_converted)
 from iql_ros.runs.checkpoint_bytes import read_file

@@ -17,7 +17,7 @@
 import math
 
 from iql_ros.files import InputError
-from iql_ros.robot.robot_interface import check_same_contract
+from iql_ros.robot.contract import check_same_contract
 from iql_ros.robot.task import hash_of_task
 from iql_ros.runs.evaluate import EpisodeResult
 

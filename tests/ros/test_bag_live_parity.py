@@ -26,7 +26,7 @@ from rosgraph_msgs.msg import Clock
 from iql_ros.data.bags.reader import Bag
 from iql_ros.data.rosbag import read_episodes
 from iql_ros.files import share_folder
-from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS
+from iql_ros.nodes.control.step_collector import LOCKSTEP_QOS
 from iql_ros.nodes.policy_node import PolicyNode
 from iql_ros.nodes.sim_node import SimNode
 from iql_ros.robot.robot_interface import load_robot_interface

@@ -17,7 +17,7 @@
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from rclpy.node import Node
 
-from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS
+from iql_ros.nodes.control.step_collector import LOCKSTEP_QOS
 from tests.ros.recorded_drive import RecordedDrive
 
 TEXT = """

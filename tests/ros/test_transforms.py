@@ -20,7 +20,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from iql_ros.data.bags.reader import Bag
-from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS
+from iql_ros.nodes.control.step_collector import LOCKSTEP_QOS
 from tests.ros.recorded_drive import RecordedDrive
 
 TEXT = """

@@ -23,21 +23,13 @@ pytest.importorskip('mujoco')
 from iql_ros.sim import arm_drivers, envs  # noqa: E402
 from iql_ros.sim.arm import HIGH, LOW, TRAY  # noqa: E402
 from iql_ros.sim.arm_kinematics import tool_position  # noqa: E402
+from tests.sim import driven  # noqa: E402
 
 RECORDINGS = {recording.name: recording for recording in arm_drivers.RECORDINGS}
 
 
 def episode(name, seed):
-    """Return the observations (T + 1, 10), actions (T, 7) and whether the block was placed."""
-    env = envs.make_env(envs.ARM, start=RECORDINGS[name].start)
-    driver = RECORDINGS[name].driver(np.random.default_rng(seed))
-    observations, actions = [env.reset(seed=seed)[0]], []
-    terminated = truncated = False
-    while not (terminated or truncated):
-        actions.append(driver(observations[-1]))
-        observation, _, terminated, truncated, _ = env.step(actions[-1])
-        observations.append(observation)
-    return np.array(observations), np.array(actions), terminated
+    return driven.episode(envs.ARM, RECORDINGS[name], seed)
 
 
 def tools(observations):

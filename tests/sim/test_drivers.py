@@ -25,21 +25,13 @@ pytest.importorskip('gymnasium')
 pytest.importorskip('mujoco')
 
 from iql_ros.sim import envs  # noqa: E402
+from tests.sim import driven  # noqa: E402
 
 RECORDINGS = {recording.name: recording for recording in drivers.RECORDINGS}
 
 
 def episode(name, seed):
-    """Return the observations (T + 1, 6), actions (T, 2) and whether the episode docked."""
-    env = envs.make_env('iql_ros/Diffbot-v0', start=RECORDINGS[name].start)
-    driver = RECORDINGS[name].driver(np.random.default_rng(seed))
-    observations, actions = [env.reset(seed=seed)[0]], []
-    terminated = truncated = False
-    while not (terminated or truncated):
-        actions.append(driver(observations[-1]))
-        observation, _, terminated, truncated, _ = env.step(actions[-1])
-        observations.append(observation)
-    return np.array(observations), np.array(actions), terminated
+    return driven.episode('iql_ros/Diffbot-v0', RECORDINGS[name], seed)
 
 
 @pytest.mark.parametrize('name', RECORDINGS)

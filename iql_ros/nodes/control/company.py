@@ -18,7 +18,8 @@ import collections
 
 from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
 
-from iql_ros.nodes.control.robot_bridge import LOCKSTEP_QOS, stream_qos
+from iql_ros.nodes.control.robot_bridge import stream_qos
+from iql_ros.nodes.control.step_collector import LOCKSTEP_QOS
 from iql_ros.nodes.sentry.publishers import COMMAND_QOS
 from iql_ros.robot.observations import Transform
 

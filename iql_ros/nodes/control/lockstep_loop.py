@@ -39,7 +39,7 @@ class LockstepLoop(ControlLoop):
                     continue
                 expected_ns = None
             if self.state == WAITING and self._wait_until_ready():
-                self._bridge.next_step()
+                self._bridge.steps.next()
                 expected_ns = self._call_reset()
                 owed = expected_ns is None
                 if not owed and not self._tripped():
@@ -50,10 +50,10 @@ class LockstepLoop(ControlLoop):
                 self._answer(*step)
 
     def _wait_step(self, stamp_ns: int | None):
-        complete = self._bridge.wait_step(stamp_ns, self._timeout, self.stopping)
+        complete = self._bridge.steps.wait(stamp_ns, self._timeout, self.stopping)
         if self.stopping.is_set():
             return None
-        self.waiting_for = self._bridge.missing(stamp_ns)
+        self.waiting_for = self._bridge.steps.missing(stamp_ns)
         if complete:
             return self._bridge.step()
         self._host.log(f'waiting for {", ".join(self.waiting_for)}')
@@ -80,12 +80,12 @@ class LockstepLoop(ControlLoop):
         else:
             result = self._run_tick(stamp_ns, observation)
         if result.command is not None:  # at an episode's end the reset call is the answer
-            self._bridge.next_step()
+            self._bridge.steps.next()
             self._drive(result.command, stamp_ns, time.monotonic_ns())
         elif self._runner.gate.trip_reason is not None:
-            self._bridge.next_step()
+            self._bridge.steps.next()
             self._stop(stamp_ns)
         self._report(result, stamp_ns)
 
     def _stop_stamp_ns(self) -> int:
-        return self._bridge.step_ns()
+        return self._bridge.steps.stamp_ns

@@ -17,18 +17,15 @@
 import collections
 import functools
 import threading
-import time
 
 import numpy as np
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rosgraph_msgs.msg import Clock
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from iql_ros.files import InputError
-from iql_ros.nodes.control.lockstep import StepAssembler
+from iql_ros.nodes.control.step_collector import LOCKSTEP_QOS, StepCollector
 from iql_ros.nodes.control.transform_listener import TransformListener
 from iql_ros.nodes.hosting.message_classes import message_class
-from iql_ros.nodes.hosting.message_waiter import MessageWaiter
 from iql_ros.robot import message_fields
 from iql_ros.robot.message_fields import OtherJointsError, UnseenError
 from iql_ros.robot.observation_buffer import ObservationBuffer
@@ -36,9 +33,6 @@ from iql_ros.robot.observations import Transform
 from iql_ros.robot.robot_interface import RobotInterface
 from iql_ros.robot.task import Task
 
-# A late joiner gets the current step, and a step is never dropped or queued behind another.
-LOCKSTEP_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
-                          durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _KEPT = 10_000  # rewards and terminations that may wait for a tick
 _AHEAD = 0.1    # [s] a sample's stamp may be ahead of our clock, but at least a control period
 
@@ -56,10 +50,10 @@ class RobotBridge:
     """
     The robot's topics as vectors; not a Node.
 
-    In real time an executor puts samples into an ObservationBuffer; in lockstep `wait_step` puts
-    them into a StepAssembler, one of every stream and the clock. `tap(topic, message, stamp_ns)`
-    sees what comes, by the topic's full name and with the time that counts; in lockstep,
-    messages without a header come once their step is complete.
+    In real time an executor puts samples into an ObservationBuffer; in lockstep they go to
+    `steps`, one of every stream and the clock. `tap(topic, message, stamp_ns)` sees what comes,
+    by the topic's full name and with the time that counts; in lockstep, messages without a
+    header come once their step is complete.
     """
 
     def __init__(self, node, interface: RobotInterface, task: Task, lockstep: bool,
@@ -94,10 +88,9 @@ class RobotBridge:
                          for stream in interface.observation]
         self.reward_index = self._add_source(task.reward_source)
         self.terminated_index = self._add_source(task.terminated_source)
-        names = [topic for topic, *_ in self._sources] + ['/clock']
         self._full_names = [node.resolve_topic_name(topic) for topic, *_ in self._sources]
-        self._steps, self.clock_ns = StepAssembler(names), None
-        self._without_stamp = {}    # by topic, of the step that is being collected
+        names = [topic for topic, *_ in self._sources]
+        self.steps = StepCollector(node, names) if lockstep else None
         self._goals = {}            # by index; the newest (message, stamp)
         self._task_samples = collections.deque(maxlen=_KEPT)
         self._subscribe()
@@ -110,7 +103,7 @@ class RobotBridge:
 
     def _subscribe(self) -> None:
         self._subscriptions = []
-        self._waiter = MessageWaiter(self._node) if self._lockstep else None
+        waiter = self.steps.waiter if self.steps else None
         sharing = {}     # one topic may have several streams
         for index, name in enumerate(self._full_names):
             sharing.setdefault((name, self._sources[index][1]), []).append(index)
@@ -119,7 +112,7 @@ class RobotBridge:
             topic, type_name, _, stream = self._sources[indices[0]]
             if isinstance(stream, Transform):
                 self._listeners.append(TransformListener(
-                    self._node, stream, self._waiter,
+                    self._node, stream, waiter,
                     functools.partial(self._take_edges, indices), self._refuse_edges))
                 self._subscriptions += self._listeners[-1].subscriptions
                 continue
@@ -134,17 +127,11 @@ class RobotBridge:
                     functools.partial(self._on_message, indices), each,
                     event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False)
                     if kept else None,     # one of two matches
-                    callback_group=self._waiter))
-        if self._lockstep:
-            self._subscriptions.append(self._node.create_subscription(
-                Clock, '/clock', self._on_clock, LOCKSTEP_QOS, callback_group=self._waiter))
+                    callback_group=waiter))
+        if self.steps:
+            self._subscriptions.append(self.steps.subscription)
             for subscription in self._subscriptions:
-                self._waiter.add(subscription)
-
-    def _on_clock(self, message: Clock) -> None:
-        stamp = message.clock.sec * 1_000_000_000 + message.clock.nanosec
-        self.clock_ns = stamp
-        self._steps.put(len(self._sources), None, stamp)
+                waiter.add(subscription)
 
     def _on_message(self, indices: list[int], message) -> None:
         seen = False
@@ -179,7 +166,7 @@ class RobotBridge:
             if tap:
                 self._show(self._full_names[index], message, stamp)
             if self._lockstep:
-                self._steps.put(index, stamp, value)
+                self.steps.put(index, stamp, value)
             elif not ahead:
                 self._keep(index, stamp, value)
         if stream is not None and not self._lockstep and not ahead:
@@ -188,7 +175,7 @@ class RobotBridge:
 
     def _show(self, name: str, message, stamp_ns: int | None) -> None:
         if stamp_ns is None:
-            self._without_stamp[name] = message
+            self.steps.keep(name, message)
         else:
             self._tap(name, message, stamp_ns)
 
@@ -206,7 +193,7 @@ class RobotBridge:
                 stamps = [edge.stamp_ns for edge in edges if edge.stamp_ns is not None]
                 found = self.buffer.sample_of(index, max(stamps)) if stamps else None
                 if found and found[0] == 0:     # the whole way is of this step
-                    self._steps.put(index, max(stamps), found[1])
+                    self.steps.put(index, max(stamps), found[1])
 
     def _refuse_edges(self, count: int, text: str) -> None:
         self.refused += count
@@ -214,7 +201,7 @@ class RobotBridge:
 
     def tap_kept(self) -> None:
         """Show goals and frames that came before anybody looked: a recording would lack them."""
-        now_ns = self.step_ns() if self._lockstep else self._node.get_clock().now().nanoseconds
+        now_ns = self.steps.stamp_ns if self.steps else self._node.get_clock().now().nanoseconds
         with self.lock:   # of several streams on one topic, once
             for name, (message, stamp) in {
                     self._full_names[index]: goal for index, goal in self._goals.items()}.items():
@@ -321,54 +308,20 @@ class RobotBridge:
             return message_fields.stamp_ns(message)
         return None if self._lockstep else self._node.get_clock().now().nanoseconds
 
-    def step_ns(self) -> int:
-        """Return the stamp [ns] of the newest lockstep step, 0 before the first."""
-        return self.clock_ns or 0
-
-    def wait_step(self, stamp_ns: int | None, timeout: float, stopping: threading.Event) -> bool:
-        """
-        Take messages until a lockstep step is complete; say whether it is.
-
-        Args:
-            stamp_ns: Of the step [ns]; None: any.
-            timeout: How long to wait [s].
-            stopping: Set, and followed by `wake`, it ends the wait.
-
-        """
-        end = time.monotonic() + timeout
-        while self.missing(stamp_ns) and not stopping.is_set():
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            self._waiter.wait(left)
-        return not stopping.is_set()
-
     def wake(self) -> None:
-        """Let `wait_step` look whether it is to stop, from any thread."""
-        if self._waiter:
-            self._waiter.wake()
-
-    def missing(self, stamp_ns: int | None) -> list[str]:
-        """Return whom a lockstep run waits for."""
-        expected = self.clock_ns if stamp_ns is None else stamp_ns
-        names = self._steps.missing(expected)
-        return names or (['/clock'] if self.clock_ns != expected else [])
+        """Let who waits for a step look whether it is to stop, from any thread."""
+        if self.steps:
+            self.steps.waiter.wake()
 
     def step(self) -> tuple[int, np.ndarray, dict]:
         """Return the complete step: stamp [ns], observation, task samples."""
-        values = self._steps.values()
-        for name, message in self._without_stamp.items():
-            self._tap(name, message, self.clock_ns)
-        self._without_stamp = {}
+        values, kept = self.steps.take()
+        for name, message in kept.items():
+            self._tap(name, message, self.steps.stamp_ns)
         count = len(self._interface.observation)
         samples = {index: values[index] for index in (self.reward_index, self.terminated_index)
                    if index is not None}
-        return self.clock_ns, np.concatenate(values[:count]), samples
-
-    def next_step(self) -> None:
-        """Begin to wait for the next lockstep step; call it before the answer is sent."""
-        self._steps.clear()
-        self._without_stamp = {}
+        return self.steps.stamp_ns, np.concatenate(values[:count]), samples
 
     @property
     def types(self) -> list[str]:
