@@ -330,7 +330,7 @@ def _add_demo(subparsers) -> None:
         'The whole loop on the sample recording: convert, train, evaluate, deploy, report.',
         'iql-ros demo --robot arm')
     # its rooms are heavy to import: demo.SCENES has the same names, and a test says so
-    parser.add_argument('--robot', choices=('diffbot', 'arm'), default='diffbot',
-                        help='which of the simulated robots')
+    parser.add_argument('--robot', choices=('diffbot', 'arm'), default='diffbot', metavar='ROBOT',
+                        help='diffbot or arm: which of the simulated robots')
     parser.add_argument('--smoke', action='store_true', help='all of it, with little training')
     parser.add_argument('--seed', type=seed, default=0, metavar='S', help='of the training')
